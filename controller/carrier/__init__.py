@@ -1,0 +1,1 @@
+"""The port to carriers' SIM platforms, and its adapters."""

@@ -1,0 +1,1 @@
+"""The web console: another door to the same services."""

@@ -1,0 +1,1 @@
+"""Pure rules over dated facts; each names its clause."""

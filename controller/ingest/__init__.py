@@ -1,0 +1,1 @@
+"""From the wire to business facts, acknowledged after commit."""

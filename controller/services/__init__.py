@@ -1,0 +1,1 @@
+"""Synchronous transactions, one file a noun."""

@@ -1,0 +1,1 @@
+"""Tables: purpose and retention stand in every column."""

@@ -1,0 +1,1 @@
+"""Owed work carried out: claim, recompute, do, record."""

@@ -1,0 +1,1 @@
+"""AT modems and host tools, typed."""

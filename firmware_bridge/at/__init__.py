@@ -1,0 +1,1 @@
+"""The AT command language, sans-io, and the one channel that knows asyncio."""

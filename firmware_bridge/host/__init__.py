@@ -1,0 +1,1 @@
+"""nftables, dnsmasq, hostapd and power on the hub."""

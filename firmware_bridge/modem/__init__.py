@@ -1,0 +1,1 @@
+"""Modem drivers: generic 27.007 and family deltas."""

@@ -1,0 +1,1 @@
+"""Bytes to and from a modem: serial ports, sockets, traces, replays."""

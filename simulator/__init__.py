@@ -1,0 +1,1 @@
+"""Hub hardware, networks and carriers to test against."""

@@ -1,0 +1,1 @@
+"""A TMF640 platform with real-world manners."""

@@ -1,0 +1,1 @@
+"""A loop that jumps in time, in-memory MQTT and serial."""

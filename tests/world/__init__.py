@@ -1,0 +1,1 @@
+"""Days in seconds, on virtual time."""
