@@ -54,8 +54,8 @@ class ListReference(Wire, frozen=True, kw_only=True):
 class ParentalControls(Wire, frozen=True, kw_only=True):
     """Light parental controls (T§19): the level, what it blocks, and the household's own names.
 
-    `level` is a label for people ("off", "light", …); what is enforced is `lists` + `deny`, without `allow`. `enabled` false
-    is the level Off: the hub's own DNS still answers, nothing is refused.
+    `level` is a label for people ("off", "light", …); what is enforced is `lists` + `deny`, without `allow`.
+    `enabled` false is the level Off: the hub's own DNS still answers, nothing is refused.
     """
 
     level: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
