@@ -1,0 +1,94 @@
+"""What a transaction gathers and writes just before it commits: audit entries and the change feed.
+
+Both are sequences in commit order. On PostgreSQL the writer takes one advisory lock at the very end of the
+transaction and holds it until the commit, so a reader never sees number n + 1 before n; on SQLite there is one writer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from controller.services.actor import Actor
+
+_LOCK = 0x6D696E69  # "mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened to `noun` `key`; `facts` hold no personal data."""
+
+    noun: str
+    key: str
+    action: str
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Journal:
+    """The gathered entries of one transaction, and its source of ids."""
+
+    ids: Callable[[], str]
+    audit: list[Entry] = field(default_factory=list)
+    feed: list[Entry] = field(default_factory=list)
+    nouns: set[str] = field(default_factory=set)
+
+
+def open_journal(session: Session, ids: Callable[[], str]) -> None:
+    """Give the session its journal; called once, before the transaction's function."""
+    session.info["journal"] = Journal(ids)
+
+
+def _of(session: Session) -> Journal:
+    journal: Journal = session.info["journal"]
+    return journal
+
+
+def new_id(session: Session) -> str:
+    """Return a new id from the injected source."""
+    return _of(session).ids()
+
+
+def audited(session: Session, noun: str, key: str, action: str, **facts: Any) -> None:
+    """Audit a mutation (or a read of personal data) when the transaction commits."""
+    _of(session).audit.append(Entry(noun, key, action, facts))
+
+
+def changed(session: Session, noun: str, key: str, action: str = "changed", **facts: Any) -> None:
+    """Tell readers of the feed, when the transaction commits, that `noun` `key` changed. The same twice is once."""
+    entry = Entry(noun, key, action, facts)
+    feed = _of(session).feed
+    if entry not in feed[-8:]:
+        feed.append(entry)
+
+
+def marked(session: Session, noun: str) -> None:
+    """Remember that work of this noun became owed, so that its loop is woken after the commit."""
+    _of(session).nouns.add(noun)
+
+
+def marked_nouns(session: Session) -> frozenset[str]:
+    """Return the nouns marked in this transaction."""
+    return frozenset(_of(session).nouns)
+
+
+def has_fed(session: Session) -> bool:
+    """Tell whether the feed grew in this transaction."""
+    return bool(_of(session).feed)
+
+
+def write(session: Session, actor: Actor, now: datetime) -> None:
+    """Write what was gathered; the last statements of the transaction."""
+    journal = _of(session)
+    if not journal.audit and not journal.feed:
+        return
+    session.flush()
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    from controller.services import audit, feed
+
+    audit.append(session, journal.audit, actor, now)
+    feed.append(session, journal.feed, now)

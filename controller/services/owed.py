@@ -1,0 +1,222 @@
+"""Owed work is a row (decision 10): marked by the transaction that makes it owed, claimed, then settled or postponed.
+
+Laws: marking bumps the version and only ever moves `due` and `deadline` earlier; settling removes only the version
+that was claimed; two claimers never hold the same row. Rows are level-triggered, so looking too early is harmless.
+There is no other scheduler: every timer is a row with a future `due`.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import CursorResult, Row, Table, and_, case, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from controller.services import journal
+from controller.tables.owed import Owed
+
+_OWED: Final[Table] = Owed.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
+_C: Final = _OWED.c
+
+FIRST_DELAY: Final = timedelta(seconds=1)
+LONGEST_DELAY: Final = timedelta(minutes=5)
+LONGEST_SAFE_DELAY: Final = timedelta(minutes=15)
+PARK_AFTER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row held until `until`; `version` is what settling may remove."""
+
+    noun: str
+    key: str
+    version: int
+    deadline: datetime | None
+    due: datetime
+    attempts: int
+    until: datetime
+
+
+def mark(
+    session: Session,
+    noun: str,
+    key: str,
+    *,
+    now: datetime,
+    deadline: datetime | None = None,
+    due: datetime | None = None,
+) -> None:
+    """Say that `key` of `noun` must be looked at, not before `due` (now by default), at the latest by `deadline`.
+
+    An existing row keeps the earlier of both times, gets a higher version, and is no longer parked.
+    """
+    mark_many(session, noun, [(key, deadline, due or now)], now=now)
+
+
+def mark_many(
+    session: Session, noun: str, rows: Sequence[tuple[str, datetime | None, datetime]], *, now: datetime
+) -> None:
+    """Mark many keys of one noun in one statement; `rows` are (key, deadline, due)."""
+    if not rows:
+        return
+    session.flush()
+    insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
+    merged: dict[str, tuple[datetime | None, datetime]] = {}
+    for key, deadline, due in rows:
+        known = merged.get(key, (None, due))
+        merged[key] = (min((d for d in (known[0], deadline) if d is not None), default=None), min(known[1], due))
+    # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
+    first = int(now.timestamp() * 1_000_000)
+    values = [
+        {"noun": noun, "key": key, "version": first, "deadline": deadline, "due": due, "attempts": 0}
+        for key, (deadline, due) in sorted(merged.items())
+    ]
+    for start in range(0, len(values), 1000):
+        session.connection().execute(_upsert(insert, values[start : start + 1000]))
+    journal.marked(session, noun)
+
+
+def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:
+    """Hold up to `limit` due rows of `noun` for `lease`, the nearest deadline first, in one UPDATE … RETURNING."""
+    free = or_(_C.claimed_until.is_(None), _C.claimed_until <= now)
+    inner = (
+        select(_C.noun, _C.key)
+        .where(_C.noun == noun, _C.due <= now, free, _C.parked_at.is_(None))
+        .order_by(_C.deadline.is_(None), _C.deadline, _C.due, _C.key)
+        .limit(limit)
+    )
+    if _is_postgresql(session):
+        inner = inner.with_for_update(skip_locked=True)
+    statement = (
+        update(_OWED)
+        .where(tuple_(_C.noun, _C.key).in_(inner), free)
+        .values(claimed_until=now + lease)
+        .returning(_C.noun, _C.key, _C.version, _C.deadline, _C.due, _C.attempts, _C.claimed_until)
+    )
+    rows = session.connection().execute(statement).all()
+    return tuple(sorted((_claim(row) for row in rows), key=_order))
+
+
+def settle(session: Session, held: Claim, *, again: datetime | None = None) -> bool:
+    """Remove the claimed version, or plan the next look at `again`. False if it was marked meanwhile: it stays due."""
+    mine = and_(_same_key(held), _C.version == held.version, _C.claimed_until == held.until)
+    if again is None:
+        done = _rows(session, delete(_OWED).where(mine))
+    else:
+        done = _rows(
+            session,
+            update(_OWED).where(mine).values(due=again, deadline=None, claimed_until=None, attempts=0, last_error=None),
+        )
+    if not done:
+        _release(session, held)
+    return bool(done)
+
+
+def postpone(
+    session: Session,
+    held: Claim,
+    error: str,
+    now: datetime,
+    *,
+    safe_direction: bool = False,
+    after: timedelta | None = None,
+) -> datetime:
+    """Look again later: exponential, jittered, bounded (or exactly `after`, when the other side named a wait).
+
+    Work in the safe direction (off) never parks: it backs off to 15 minutes with an alarm. Other work parks after
+    `PARK_AFTER` postponements, with an alarm, until somebody marks it. Returns the new due time.
+    """
+    attempts = held.attempts + 1
+    longest = LONGEST_SAFE_DELAY if safe_direction else LONGEST_DELAY
+    due = now + (after if after is not None else backoff(held.noun, held.key, attempts, longest))
+    parks = attempts >= PARK_AFTER and not safe_direction
+    # A row that was marked meanwhile is due as marked: only the claim is let go.
+    values = {
+        "attempts": attempts,
+        "last_error": error[:500],
+        "claimed_until": None,
+        "due": case((_C.version == held.version, due), else_=_C.due),
+        "parked_at": now if parks else None,
+    }
+    _rows(session, update(_OWED).where(_same_key(held), _C.claimed_until == held.until).values(**values))
+    if parks or (safe_direction and attempts >= 4):
+        from controller.services import alarms
+
+        alarms.raise_work(session, held.noun, held.key, error, now, parked=parks)
+    return due
+
+
+def withdraw(session: Session, noun: str, key: str) -> None:
+    """Nothing is owed any more for this key; a claimer who still holds it settles in vain."""
+    _rows(session, delete(_OWED).where(_C.noun == noun, _C.key == key))
+
+
+def next_due(session: Session, nouns: Sequence[str]) -> datetime | None:
+    """Return when the next unclaimed row of these nouns is due, for a loop that wants to sleep until then."""
+    statement = select(func.min(_C.due)).where(_C.noun.in_(nouns), _C.parked_at.is_(None), _C.claimed_until.is_(None))
+    expiry = select(func.min(_C.claimed_until)).where(_C.noun.in_(nouns), _C.parked_at.is_(None))
+    times = [session.connection().execute(s).scalar() for s in (statement, expiry)]
+    return min((t for t in times if t is not None), default=None)
+
+
+def backlog(session: Session, now: datetime) -> dict[str, int]:
+    """Count the due rows of each noun."""
+    statement = select(_C.noun, func.count()).where(_C.due <= now).group_by(_C.noun)
+    return {row[0]: row[1] for row in session.connection().execute(statement)}
+
+
+def backoff(noun: str, key: str, attempts: int, longest: timedelta) -> timedelta:
+    """Return the wait before attempt `attempts + 1`: doubling, at most `longest`, of which the last half is jitter.
+
+    The jitter is a hash of (noun, key, attempts), so that rows spread and a replay is the same.
+    """
+    whole: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, 20), longest)
+    share = zlib.crc32(f"{noun}|{key}|{attempts}".encode()) / 2**32
+    return whole * (0.5 + 0.5 * share)
+
+
+def _upsert(insert: Any, values: list[dict[str, Any]]) -> Any:
+    statement = insert(_OWED).values(values)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["noun", "key"],
+        set_={
+            "version": case((new.version > _C.version, new.version), else_=_C.version + 1),
+            "due": case((new.due < _C.due, new.due), else_=_C.due),
+            "deadline": case(
+                (_C.deadline.is_(None), new.deadline),
+                (new.deadline.is_(None), _C.deadline),
+                (new.deadline < _C.deadline, new.deadline),
+                else_=_C.deadline,
+            ),
+            "parked_at": None,
+        },
+    )
+
+
+def _release(session: Session, held: Claim) -> None:
+    _rows(session, update(_OWED).where(_same_key(held), _C.claimed_until == held.until).values(claimed_until=None))
+
+
+def _same_key(held: Claim) -> Any:
+    return and_(_C.noun == held.noun, _C.key == held.key)
+
+
+def _rows(session: Session, statement: Any) -> int:
+    result: CursorResult[Any] = session.connection().execute(statement)
+    return result.rowcount
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(row.noun, row.key, row.version, row.deadline, row.due, row.attempts, row.claimed_until)
+
+
+def _order(held: Claim) -> tuple[bool, float, datetime, str]:
+    return held.deadline is None, held.deadline.timestamp() if held.deadline else 0.0, held.due, held.key
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
