@@ -1,0 +1,105 @@
+"""A decision: what was asked, what came out, on which clause and why, in words a customer understands."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+CONTEST = (
+    "If you disagree, tell us what we have missed and a person will look at it again. This does not affect your statutory or other legal "
+    "rights (T§15)."
+)
+
+
+class Basis(StrEnum):
+    """Where an outcome comes from."""
+
+    TEXT = "text"
+    READING = "reading"
+    OPERATOR = "operator"
+    POLICY = "policy"
+
+
+class Question(StrEnum):
+    """What a decision answers."""
+
+    BROADBAND_BENEFITS = "broadband_benefits"
+    MOBILE_BENEFITS = "mobile_benefits"
+    QUALIFIES = "qualifies"
+    MINI_HUB = "mini_hub"
+    BACKUP = "backup"
+    PRICE_RISE = "price_rise"
+    HUB_SIM = "hub_sim"
+    ENDING = "ending"
+    SUPPORT = "support"
+    DATA_REQUEST = "data_request"
+    DISCLOSURE = "disclosure"
+
+
+class Outcome(StrEnum):
+    """Every outcome there is; `reason` says which of the ways to it was taken."""
+
+    ENTITLED = "entitled"
+    NOT_ENTITLED = "not_entitled"
+    QUALIFIES = "qualifies"
+    DOES_NOT_QUALIFY = "does_not_qualify"
+    NOT_YET_KNOWN = "not_yet_known"
+    PERSON_DECIDES = "person_decides"
+    DISPATCH = "dispatch"
+    REACTIVATE = "reactivate"
+    HOLD = "hold"
+    REFUSED = "refused"
+    OWED = "owed"
+    NOT_OWED = "not_owed"
+    NOT_USABLE_ABROAD = "not_usable_abroad"
+    PERMITTED = "permitted"
+    FORBIDDEN = "forbidden"
+
+
+InputValue = str | int | bool | None | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One answer at one instant.
+
+    `code` is a stable word for the reason (`outage`, `fewer_than_threshold`, …), `target` the hub or SIM it acts on, `flags` what a person
+    should look at without holding the outcome up, `due_at` a deadline the outcome carries, `inputs` what it rests on.
+    """
+
+    question: Question
+    subject: str
+    outcome: Outcome
+    clause: str
+    basis: Basis
+    code: str
+    reason: str
+    at: datetime
+    rule_set: str
+    target: str | None = None
+    due_at: datetime | None = None
+    flags: tuple[str, ...] = ()
+    inputs: Mapping[str, InputValue] = field(default_factory=dict)
+    contest: str = CONTEST
+
+
+JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
+
+
+def to_json(value: object) -> JsonValue:
+    """Turn a decision, or any value this room returns, into plain JSON data; instants become RFC 3339, sets become sorted lists."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, StrEnum) else value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, Set):
+        return [to_json(item) for item in sorted(value)]
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if is_dataclass(value):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
