@@ -1,0 +1,149 @@
+"""The links that the conformance suite runs on, each with its broker and a way to break the network."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.link import port as controller_port
+from controller.link.gmqtt import GmqttPort
+from simulator.virtual.mqtt import LinkErrors, MemoryBroker, MemoryLinkPort
+from tests.e2e.mosquitto import Mosquitto, free_port
+
+KINDS = ("controller", "hub", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One client's way to the broker; `cut` breaks its connection as a lost network does."""
+
+    port: Any
+    cut: Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """`settles`: deliveries are acknowledged by `settle`, not by arrival. `bound`: the most unsettled ones it holds."""
+
+    kind: str
+    peer: Callable[[], Awaitable[Peer]]
+    restart: Callable[[bool], Awaitable[None]]
+    nowhere: Any
+    lost: type[Exception]
+    unreachable: type[Exception]
+    settles: bool
+    bound: int | None
+
+
+class Relay:
+    """A TCP relay that can be cut: both sides see a reset."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def cut(self, _client_id: str) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            server.close()
+            await self.cut("")
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers += [writer, far_writer]
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(_copy(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except OSError:
+        pass
+    finally:
+        sink.close()
+
+
+@asynccontextmanager
+async def open_bench(kind: str, directory: Path) -> AsyncIterator[Bench]:
+    """Start the broker of one kind and say how its links are made."""
+    if kind == "memory":
+        yield memory_bench()
+        return
+    make, errors = _controller_link() if kind == "controller" else _hub_link()
+    broker = Mosquitto(directory)
+    await broker.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(broker.stop)
+
+        async def peer() -> Peer:
+            relay = Relay(broker.port)
+            await stack.enter_async_context(relay.serve())
+            return Peer(make(relay.port), relay.cut)
+
+        async def restart(keep: bool) -> None:  # a callback of one argument
+            await broker.restart(keep_store=keep)
+
+        settles = kind == "controller"
+        nowhere = make(free_port())
+        yield Bench(kind, peer, restart, nowhere, errors[0], errors[1], settles, 50 if settles else None)
+
+
+def memory_bench() -> Bench:
+    """The broker and links of the virtual world, here in real time."""
+    broker = MemoryBroker(latency_s=0.0005)
+    refused, unreachable = controller_port.LinkRefusedError, controller_port.LinkUnreachableError
+    errors = LinkErrors(refused=refused, unreachable=unreachable, lost=controller_port.LinkLostError)
+    away = MemoryBroker()
+    away.available = False
+
+    async def cut(client_id: str) -> None:
+        broker.cut(client_id)
+
+    async def peer() -> Peer:
+        return Peer(MemoryLinkPort(broker, errors), cut)
+
+    async def restart(keep: bool) -> None:  # a callback of one argument
+        broker.restart(keep_store=keep)
+
+    nowhere = MemoryLinkPort(away, errors)
+    return Bench("memory", peer, restart, nowhere, errors.lost, unreachable, True, 100)  # type: ignore[arg-type]
+
+
+def _controller_link() -> tuple[Callable[[int], Any], tuple[type[Exception], type[Exception]]]:
+    errors = (controller_port.LinkLostError, controller_port.LinkUnreachableError)
+    return lambda port: GmqttPort("127.0.0.1", port, bound=50), errors
+
+
+def _hub_link() -> tuple[Callable[[int], Any], tuple[type[Exception], type[Exception]]]:
+    from device_agent import link
+
+    adapter: Any = getattr(link, "AiomqttPort", None)
+    if adapter is None:
+        pytest.skip("device_agent.link has no adapter yet")
+    errors = (link.LinkLostError, link.LinkUnreachableError)  # type: ignore[attr-defined]
+    return lambda port: adapter("127.0.0.1", port), errors
