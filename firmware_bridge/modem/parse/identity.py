@@ -1,0 +1,160 @@
+"""Identifiers (TS 23.003): IMEI, IMEISV, ICCID, IMSI, MSISDN, and who made the modem."""
+
+import re
+from collections.abc import Sequence
+
+from firmware_bridge.modem.parse.fields import at, failure, fields, number, octets, payload, payloads, unquoted
+
+_IDENTIFIER = re.compile(r'"?\s*(\d{14,17})\s*"?')
+_ICCID = re.compile(r"89\d{4}[0-9A-F]{12,14}")
+_MSISDN = re.compile(r"\+?\d{3,20}")
+_INTERNATIONAL = 145  # TS 24.008 10.5.4.7 type of address
+
+
+def luhn_valid(digits: str) -> bool:
+    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
+    if not digits.isascii() or not digits.isdigit():
+        return False
+    total = 0
+    for index, char in enumerate(reversed(digits)):
+        doubled = int(char) * (1 + index % 2)
+        total += doubled - 9 * (doubled > 9)
+    return total % 10 == 0
+
+
+def _candidates(lines: Sequence[str], *names: str) -> list[str]:
+    """Digit strings of bare lines and of lines with one of the names."""
+    texts = [payload(line, *names) if ":" in line else line for line in lines]
+    matches = [_IDENTIFIER.fullmatch(text.strip()) for text in texts if text]
+    return [match[1] for match in matches if match]
+
+
+def parse_imei(lines: Sequence[str]) -> str:
+    """The IMEI of +CGSN, +CGSN=1, +GSN, +EGMR=0,7 or +SIMEI?: 15 digits that pass Luhn (TS 23.003 6.2.1).
+
+    Raises:
+        ReplyError: when no line holds one; a line that fails Luhn is somebody else's line (Q16).
+    """
+    for digits in _candidates(lines, "+CGSN", "+GSN", "+EGMR", "+SIMEI", "IMEI"):
+        if len(digits) == 15 and luhn_valid(digits):
+            return digits
+    raise failure("+CGSN", " | ".join(lines), "no IMEI")
+
+
+def parse_imeisv(lines: Sequence[str]) -> str:
+    """The IMEISV of +CGSN=2: 16 digits, no check digit (TS 23.003 6.2.2)."""
+    for digits in _candidates(lines, "+CGSN"):
+        if len(digits) == 16:
+            return digits
+    raise failure("+CGSN", " | ".join(lines), "no IMEISV")
+
+
+def swap_nibbles(text: str) -> str:
+    """Semi-octets in reading order: `98` becomes `89` (TS 31.102 4.2.1 EF ICCID)."""
+    return "".join(text[index : index + 2][::-1] for index in range(0, len(text), 2))
+
+
+def normalise_iccid(text: str) -> str | None:
+    """An ICCID in reading order without padding, or None.
+
+    ITU-T E.118: 89, 18 to 20 digits. Letters A-F occur after the issuer (seen on CMCC), F pads, `98` is swapped.
+    """
+    digits = unquoted(text).upper().replace(" ", "")
+    if digits.startswith("98") and len(digits) % 2 == 0:
+        digits = swap_nibbles(digits)
+    if len(digits) == 20:
+        digits = digits.removesuffix("F")
+    return digits if _ICCID.fullmatch(digits) else None
+
+
+def parse_iccid(lines: Sequence[str]) -> str:
+    """The ICCID of any command that tells it: +QCCID, +CICCID (which answers +ICCID), +CCID, ^ICCID, +ZGETICCID.
+
+    Raises:
+        ReplyError: when none is told.
+    """
+    for line in lines:
+        found = payload(line, "+QCCID", "+ICCID", "+CICCID", "+CCID", "^ICCID", "+ZICCID", "+ZGETICCID")
+        iccid = normalise_iccid(line if found is None else found)
+        if iccid is not None:
+            return iccid
+    raise failure("+ICCID", " | ".join(lines), "no ICCID")
+
+
+def parse_imsi(lines: Sequence[str]) -> str:
+    """The IMSI of +CIMI: 14 or 15 digits on a line of their own (TS 23.003 2.2; shorter ones are not in use)."""
+    for digits in _candidates(lines, "+CIMI"):
+        if len(digits) in {14, 15}:
+            return digits
+    raise failure("+CIMI", " | ".join(lines), "no IMSI")
+
+
+def parse_msisdn(lines: Sequence[str]) -> str | None:
+    """The first number of +CNUM, with + when its type is international; None when the list is empty (Q17)."""
+    for text in payloads(lines, "+CNUM"):
+        values = fields(text)
+        digits = at(values, 1)
+        if _MSISDN.fullmatch(digits):
+            plus = number(at(values, 2)) == _INTERNATIONAL and not digits.startswith("+")
+            return "+" + digits if plus else digits
+    return None
+
+
+def parse_line(lines: Sequence[str], *names: str) -> str:
+    """The one text line of +CGMI, +CGMM or +CGMR, whose prefix is optional."""
+    for line in lines:
+        found = payload(line, *names)
+        text = unquoted(line if found is None else found)
+        if text:
+            return text
+    raise failure(names[0], " | ".join(lines), "no text")
+
+
+def parse_ati(lines: Sequence[str]) -> tuple[str | None, str | None, str | None]:
+    """Manufacturer, model and firmware of ATI: labelled (SIMCom, Huawei, ZTE) or bare lines in that order (Quectel)."""
+    labelled: dict[str, str] = {}
+    bare: list[str] = []
+    for line in lines:
+        label, colon, value = line.partition(":")
+        if colon:
+            labelled[label.strip().lower()] = value.strip()
+        elif line.strip():
+            bare.append(line.strip())
+    maker = labelled.get("manufacturer") or (bare[0] if bare else None)
+    model = labelled.get("model") or (bare[1] if len(bare) > 1 else None)
+    return maker, model, labelled.get("revision") or None
+
+
+def parse_crsm(lines: Sequence[str]) -> bytes:
+    """The file content of +CRSM (TS 27.007 8.18). Status words 0x90, 0x91, 0x9F are success.
+
+    Raises:
+        ReplyError: on any other status word or a body that is not hex.
+    """
+    for text in payloads(lines, "+CRSM"):
+        values = fields(text)
+        body = octets(at(values, 2))
+        if number(at(values, 0)) in {0x90, 0x91, 0x9F} and body is not None:
+            return body
+        raise failure("+CRSM", text, "the SIM refused or the body is no hex")
+    raise failure("+CRSM", " | ".join(lines), "no such line in the reply")
+
+
+def parse_csim(lines: Sequence[str]) -> tuple[bytes, int]:
+    """The response of +CSIM (TS 27.007 8.17): data and the status word, e.g. 0x63C3 for three PIN tries left."""
+    for text in payloads(lines, "+CSIM"):
+        body = octets(at(fields(text), 1))
+        if body is not None and len(body) >= 2:
+            return body[:-2], int.from_bytes(body[-2:], "big")
+    raise failure("+CSIM", " | ".join(lines), "no response APDU")
+
+
+def mnc_length(administrative_data: bytes) -> int | None:
+    """Digits of the MNC in the IMSI from EF AD byte 4 (TS 31.102 4.2.18); None where the SIM does not say."""
+    length = administrative_data[3] & 0x0F if len(administrative_data) >= 4 else 0
+    return length if length in {2, 3} else None
+
+
+def iccid_from_file(content: bytes) -> str | None:
+    """The ICCID in EF ICCID (12258), stored with swapped nibbles."""
+    return normalise_iccid(swap_nibbles(content.hex().upper()))
