@@ -5,10 +5,8 @@ from typing import Final
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from controller.tables.alarms import Alarm
-from controller.tables.journal import AuditEntry, FeedEntry, Pseudonym
-from controller.tables.owed import Owed
+from controller.tables import access, accounts, alarms, faults, hubs, journal, owed, sims
 
 METADATA: Final[MetaData] = SQLModel.metadata
 
-__all__ = ["METADATA", "Alarm", "AuditEntry", "FeedEntry", "Owed", "Pseudonym"]
+__all__ = ["METADATA", "access", "accounts", "alarms", "faults", "hubs", "journal", "owed", "sims"]
