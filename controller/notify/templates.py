@@ -1,0 +1,124 @@
+"""What customers are told, in plain English: one template for each kind of notice.
+
+Service notices only (P "How we use it"): they name what was done or will be done and when, and promote nothing. No
+template names more of a person than the greeting needs; an SMS names nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from controller.notify.port import Medium, Message, UndeliverableError
+
+LONDON: Final = ZoneInfo("Europe/London")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`subject` and `text` of the e-mail; `sms` stands alone. Fields: {name}, {at}, {reason}, {contest}, {estimate}."""
+
+    subject: str
+    text: str
+    sms: str
+
+
+TEMPLATES: Final[Mapping[str, Template]] = {
+    "fault_reported": Template(
+        "We have your fault report",
+        "Thank you for telling us that your broadband isn't working. You reported it {at}. We are looking into it now,"
+        " and will tell you about each step.",
+        "We have your broadband fault report ({at}) and are looking into it.",
+    ),
+    "ready_plug_in": Template(
+        "Your Mini Hub is ready: please plug it in",
+        "Your Mini Hub was switched on for use {at}. Please plug it in, place it near a window, and wait a few minutes."
+        " Connect your devices to the Wi-Fi name on its label. It stays on while your fault is being fixed.",
+        "Your Mini Hub is ready ({at}). Plug it in near a window and connect to the Wi-Fi name on its label.",
+    ),
+    "online": Template(
+        "You are connected through your Mini Hub",
+        "Your Mini Hub has been connected to the internet since {at}. You can use it until your broadband is fixed."
+        " We will tell you before it is switched off.",
+        "Your Mini Hub is connected ({at}). We will tell you before it is switched off.",
+    ),
+    "backup_on": Template(
+        "Broadband Backup is on",
+        "Broadband Backup has been on since {at} for the mobile plans on your account. While it is on, mobile data in"
+        " the UK is free and does not count towards your allowance. We will tell you before it ends.",
+        "Broadband Backup is on ({at}): UK mobile data is free and uncounted until your broadband is fixed.",
+    ),
+    "switch_off": Template(
+        "Your fault is fixed",
+        "Your broadband fault has been fixed. What we switched on for it will be switched off {at}. If your broadband"
+        " still doesn't work, please report it again before then.",
+        "Your broadband fault is fixed. What we switched on for it will be switched off {at}.",
+    ),
+    "switch_off_withdrawn": Template(
+        "Nothing will be switched off for now",
+        "We told you that what we switched on for your fault would be switched off. That no longer holds: another fault"
+        " is open, so everything stays on. We will write again before anything is switched off.",
+        "Please ignore our earlier message: nothing will be switched off while your other fault is open.",
+    ),
+    "switched_off": Template(
+        "Your Mini Hub has been switched off",
+        "Your Mini Hub was switched off {at}. Please keep it for another time: we can switch the same one on again.",
+        "Your Mini Hub was switched off ({at}). Please keep it for another time.",
+    ),
+    "backup_off": Template(
+        "Broadband Backup has ended",
+        "Broadband Backup ended {at}. Your mobile plans are back to their usual allowances. What you used while it was"
+        " on is free.",
+        "Broadband Backup ended ({at}). Your mobile plans are back to their usual allowances.",
+    ),
+    "hub_dispatched": Template(
+        "A Mini Hub is on its way",
+        "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox, without a signature.",
+        "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox.",
+    ),
+    "refused": Template(
+        "About your fault report",
+        "We looked at your fault report. {reason} {contest}",
+        "We looked at your fault report. {reason} {contest}",
+    ),
+}
+_GREETING: Final = "Dear {name},\n\n"
+_ENDING: Final = "\n\nThis is a message about your service. Message reference: {key}\n"
+# Sensible words where a fact is absent: a notice is never sent with a hole in it.
+_WITHOUT: Final = {
+    "at": "shortly",
+    "estimate": "on the next working day",
+    "reason": "It does not bring these benefits.",
+    "contest": "If you disagree, please call us.",
+}
+
+
+def render(kind: str, *, key: str, medium: Medium, to: str, name: str | None, facts: Mapping[str, object]) -> Message:
+    """Render a notice. Raises UndeliverableError for a kind without a template: an operator must look."""
+    template = TEMPLATES.get(kind)
+    if template is None:
+        raise UndeliverableError(f"no template for notices of kind {kind!r}")
+    values = {**_WITHOUT, **{field: _plain(value) for field, value in facts.items() if value is not None}}
+    if medium is Medium.SMS:
+        text = template.sms.format_map(values) + f" Ref {key[-6:]}"
+        return Message(key=key, medium=medium, to=to, subject="", text=text)
+    greeting, ending = _GREETING.format(name=name or "customer"), _ENDING.format(key=key)
+    text = greeting + template.text.format_map(values) + ending
+    return Message(key=key, medium=medium, to=to, subject=template.subject, text=text)
+
+
+def local_time(instant: datetime) -> str:
+    """Say an instant as people do, in London's time: "at 14:05 on Sunday 22 November"."""
+    local = instant.astimezone(LONDON)
+    return f"at {local:%H:%M} on {local:%A} {local.day} {local:%B}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return local_time(instant) if instant.tzinfo is not None else value
+    return local_time(value) if isinstance(value, datetime) else str(value)
