@@ -52,7 +52,7 @@ class Measurement:
 
 @dataclass(slots=True)
 class Air:
-    """All cells in reach of one antenna. `attenuation_db` is what walls or a lost antenna add; `drift_db` the slow fade."""
+    """All cells in reach of one antenna. `attenuation_db` is what walls add; `drift_db` scales the fading."""
 
     cells: tuple[Cell, ...]
     seed: int = 0
@@ -61,7 +61,7 @@ class Air:
     _waves: dict[Cell, tuple[float, float, float, float]] = field(default_factory=dict)
 
     def fading(self, cell: Cell, now: float) -> float:
-        """dB above or below the path loss at `now`."""
+        """DB above or below the path loss at `now`."""
         if (wave := self._waves.get(cell)) is None:
             source = Random(f"{self.seed}/{cell.plmn}/{cell.cell_id}")
             wave = (source.uniform(240, 900), source.uniform(0, 6.28), source.uniform(20, 60), source.uniform(0, 6.28))

@@ -1,6 +1,6 @@
 """Packet data: contexts that stay, bearers that come and go, and the bytes they carried.
 
-Traffic is integrated when somebody looks: a rate in octets a second for as long as a bearer is up, plus what `carry` adds.
+Traffic is integrated when somebody looks: octets a second for as long as a bearer is up, plus what `carry` adds.
 """
 
 from dataclasses import dataclass, field

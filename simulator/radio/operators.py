@@ -1,6 +1,7 @@
 """Operators a UK hub may meet, at home and abroad, with the cells the simulator puts on the air for them.
 
-PLMN and APN from public registers; cell identities are invented. The Crown dependencies share MCC 234 and are not the UK.
+PLMN and APN from public registers; cell identities are invented. The Crown dependencies share MCC 234 and are not in
+the UK.
 """
 
 from dataclasses import dataclass, replace
@@ -53,6 +54,20 @@ _CELLS = (
     Cell("26201", 0x6E34, 0x1D0A703, 331, 3, 1300, 115.0),
     Cell("310260", 0x2A10, 0x0C0FFEE, 77, 4, 2300, 115.0),
 )
+
+
+_EQUIVALENT_HOMES = ({"23430", "23433", "23434", "23476"},)  # EE and BT: one radio network
+
+
+def is_home(plmn: str, home: str) -> bool:
+    """Whether a network counts as the subscriber's own: the same PLMN or an equivalent one (EHPLMN)."""
+    return plmn == home or any({plmn, home} <= group for group in _EQUIVALENT_HOMES)
+
+
+def may_roam(plmn: str, home: str) -> bool:
+    """Networks of one country do not carry each other's subscribers."""
+    country = operator_of(plmn).country
+    return not country or country != operator_of(home).country
 
 
 def operator_of(plmn: str) -> Operator:

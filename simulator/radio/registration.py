@@ -1,9 +1,9 @@
 """Registration of one UE: search, choose a network, attach, be refused, lose service (TS 23.122, TS 24.301).
 
-Theory of operation: `_restart` is the only way in. It cancels what is under way and, if the radio is on and a usable SIM
-is there, plans a search; the search chooses a cell and asks the network; the verdict ends the attempt or plans the next.
-After a cause that TS 24.301 clause 5.5.1.2.5 makes final (3, 6, 7, 8) the UE stays quiet until its radio is cycled,
-its SIM is changed or it reboots.
+Theory of operation: `_restart` is the only way in. It cancels what is under way and, if the radio is on and a usable
+SIM is there, plans a search; the search chooses a cell and asks the network; the verdict ends the attempt or plans the
+next. After a cause that TS 24.301 clause 5.5.1.2.5 makes final (3, 6, 7, 8) the UE stays quiet until its radio is
+cycled, its SIM is changed or it reboots.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from random import Random
 from simulator.clock import Agenda, Timer
 from simulator.radio.air import Air, Cell
 from simulator.radio.network import AskNetwork, Network, Verdict
+from simulator.radio.operators import is_home, may_roam
 from simulator.uicc import Subscription
 
 _FINAL_CAUSES = frozenset({3, 6, 7, 8})
@@ -22,7 +23,7 @@ T3410_S = 15.0  # no answer to an attach request
 T3411_S = 10.0  # next attempt after an abnormal end
 T3402_S = 720.0  # after five of them
 SEARCH_AGAIN_S = 30.0
-CONGESTION = 22
+CONGESTION, PLMN_NOT_ALLOWED = 22, 11
 
 
 class Stat(IntEnum):
@@ -138,7 +139,7 @@ class Registration:
         if self.wanted_plmn is not None:
             return [cell for cell in cells if cell.plmn == self.wanted_plmn]
         home = self.subscription.home_plmn if self.subscription else ""
-        return sorted(cells, key=lambda cell: cell.plmn != home)  # stable: strongest first within each group
+        return sorted(cells, key=lambda cell: not is_home(cell.plmn, home))  # stable: strongest first within each group
 
     def _search(self) -> None:
         candidates = self._candidates()
@@ -155,9 +156,11 @@ class Registration:
         assert self.subscription is not None
         self._serial += 1
         serial = self._serial
-        iccid, imsi = self.subscription.iccid, self.subscription.imsi
+        iccid, imsi, home = self.subscription.iccid, self.subscription.imsi, self.subscription.home_plmn
         if cell.congested:
             self._answered(serial, cell, Verdict(accepted=False, cause=CONGESTION))
+        elif not is_home(cell.plmn, home) and not may_roam(cell.plmn, home):
+            self._answered(serial, cell, Verdict(accepted=False, cause=PLMN_NOT_ALLOWED))
         elif hasattr(self.network, "ask_attach"):
             self._plan(T3410_S, lambda: self._answered(serial, cell, Verdict(accepted=False, cause=None)))
             self.network.ask_attach(
@@ -173,7 +176,7 @@ class Registration:
             self._timer.cancel()
         if verdict.accepted:
             self._attempts = 0
-            home = cell.plmn == self.subscription.home_plmn
+            home = is_home(cell.plmn, self.subscription.home_plmn)
             self._become(Stat.HOME if home else Stat.ROAMING, cell, None)
         else:
             self._refused(verdict.cause, cell.plmn)

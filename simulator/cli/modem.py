@@ -1,0 +1,90 @@
+"""`hub-sim modem`: one simulated modem on pseudo-terminals and sockets."""
+
+import asyncio
+import json
+from random import Random, SystemRandom
+from typing import Annotated
+
+import typer
+
+from simulator.cli.running import run_until_stopped
+from simulator.clock import LoopClock
+from simulator.modem import SimulatedModem, load, names
+from simulator.modem.attach_client import AttachClient
+from simulator.modem.pty import PtyHub
+from simulator.modem.wire import Listen, UsageError, Wire, parse_listen
+from simulator.uicc import PinState, Subscription, Uicc
+
+
+def _card(iccid: str, imsi: str, msisdn: str, pin: str | None) -> Uicc:
+    for name, value, lengths in (("iccid", iccid, range(18, 21)), ("imsi", imsi, range(14, 16))):
+        if not value.isdecimal() or len(value) not in lengths:
+            wanted = f"{lengths.start} to {lengths.stop - 1}"
+            raise UsageError(f"--{name} {value!r} is not one", remedy=f"it has {wanted} digits")
+    card = Uicc(Subscription(iccid=iccid, imsi=imsi, msisdn=msisdn))
+    if pin is not None:
+        if not pin.isdecimal() or not 4 <= len(pin) <= 8:
+            raise UsageError("--pin is not one", remedy="a PIN has 4 to 8 digits")
+        card.pin1 = PinState(pin, card.pin1.puk, enabled=True)
+    return card
+
+
+def modem(  # noqa: PLR0917 - Typer's parameters are keywords to the user
+    listen: Annotated[list[str], typer.Option(help="pty:PATH, unix:PATH or tcp:HOST:PORT; ,role=diag at will.")],
+    personality: Annotated[str, typer.Option(help=f"One of {', '.join(names())}.")] = "quectel-ec25",
+    seed: Annotated[int | None, typer.Option(help="The same seed plays the same run.")] = None,
+    carrier_url: Annotated[str | None, typer.Option(help="Ask this simulated carrier before each attach.")] = None,
+    time_factor: Annotated[float, typer.Option(min=0.001, help="How much faster than real time.")] = 1.0,
+    iccid: Annotated[str, typer.Option(help="The card's ICCID.")] = "8944300000000000001",
+    imsi: Annotated[str, typer.Option(help="The card's IMSI.")] = "234300000000001",
+    msisdn: Annotated[str, typer.Option(help="The card's number.")] = "+447700900001",
+    imei: Annotated[str | None, typer.Option(help="15 digits; otherwise one from the personality's TAC.")] = None,
+    pin: Annotated[str | None, typer.Option(help="The card asks for this PIN.")] = None,
+    sim: Annotated[bool, typer.Option(help="Whether a card is in the slot.")] = True,
+    boot: Annotated[bool, typer.Option(help="Play the boot; --no-boot starts up and running.")] = True,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+) -> None:
+    """Run one modem until Ctrl-C. Prints its seed, identity and addresses."""
+    listens = tuple(parse_listen(entry) for entry in listen)
+    made = load(personality)
+    if imei is not None and (not imei.isdecimal() or len(imei) != 15):
+        raise UsageError(f"--imei {imei!r} is not one", remedy="it has 15 digits")
+    card = _card(iccid, imsi, msisdn, pin) if sim else None
+    chosen_seed = SystemRandom().getrandbits(32) if seed is None else seed
+
+    async def serve(stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        clock = LoopClock(loop.time, factor=time_factor)
+        hub = PtyHub(loop)
+        client = AttachClient(carrier_url) if carrier_url else None
+        device = SimulatedModem(
+            made, clock=clock, random=Random(chosen_seed), card=card, network=client, imei=imei,
+            recheck_s=30.0 if client else 3240.0,
+        )  # fmt: skip
+        try:
+            async with Wire(device, clock, listens, hub=hub) as wire:
+                device.power_on(boot=boot)
+                _announce(personality, chosen_seed, device.imei, wire.addresses, listens, as_json=json_output)
+                await stop.wait()
+        finally:
+            hub.close()
+            if client is not None:
+                await client.close()
+
+    run_until_stopped(serve)
+
+
+def _announce(
+    personality: str, seed: int, imei: str, addresses: tuple[str, ...], listens: tuple[Listen, ...], *, as_json: bool
+) -> None:
+    fronts = [f"{listen.kind}:{address}" for listen, address in zip(listens, addresses, strict=True)]
+    if as_json:
+        line = json.dumps({"personality": personality, "seed": seed, "imei": imei, "listen": fronts})
+    else:
+        line = f"{personality}, seed {seed}, IMEI {imei}, on {', '.join(fronts)}"
+    typer.echo(line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `hub-sim modem`."""
+    app.command("modem")(modem)

@@ -1,0 +1,93 @@
+"""The command table: which function answers which command, at what pace, and what it needs first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from simulator.modem.answers import Answer
+from simulator.modem.results import Cme
+from simulator.modem.syntax import Call, Op
+
+if TYPE_CHECKING:
+    from simulator.modem.device import SimulatedModem
+    from simulator.modem.port import Port
+
+
+@dataclass(slots=True)
+class Request:
+    """One call on one port of one modem: what a handler is given."""
+
+    modem: SimulatedModem
+    port: Port
+    call: Call
+
+    @property
+    def args(self) -> tuple[str | None, ...]:
+        """The parameters; omitted ones are None."""
+        return self.call.args
+
+    def text(self, place: int, default: str | None = None) -> str:
+        """A parameter as text. Raises Cme(50) when it is missing and has no default."""
+        value = self.args[place] if place < len(self.args) else None
+        if value is None:
+            if default is None:
+                raise Cme(50)
+            return default
+        return value
+
+    def number(self, place: int, default: int | None = None, *, low: int = 0, high: int = 2**31) -> int:
+        """A parameter as a decimal number within bounds. Raises Cme(50) for anything else."""
+        value = self.args[place] if place < len(self.args) else None
+        if value is None or not value:
+            if default is None:
+                raise Cme(50)
+            return default
+        if not value.isascii() or not value.isdecimal() or not low <= int(value) <= high:
+            raise Cme(50)
+        return int(value)
+
+
+Handler: TypeAlias = Callable[[Request], Answer]
+Table: TypeAlias = Mapping[tuple[str, Op], "Entry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command in one of its four forms. `pace` is a latency class; `needs` is sim or radio or nothing."""
+
+    name: str
+    handler: Handler
+    pace: str = "plain"
+    needs: str = ""
+    abortable: bool = False
+
+    def run(self, port: Port, call: Call) -> Answer:
+        """Answer the call. Raises Refusal."""
+        if self.needs:
+            port.modem.require(self.needs)
+        return self.handler(Request(port.modem, port, call))
+
+
+@dataclass(slots=True)
+class Commands:
+    """A set of commands under construction; modules fill one each."""
+
+    entries: dict[tuple[str, Op], Entry] = field(default_factory=dict)
+
+    def on(
+        self, name: str, *ops: Op, pace: str = "plain", needs: str = "", abortable: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated function for a command in the given forms (EXECUTE when none is given)."""
+
+        def register(handler: Handler) -> Handler:
+            for op in ops or (Op.EXECUTE,):
+                self.entries[name, op] = Entry(name, handler, pace, needs, abortable)
+            return handler
+
+        return register
+
+    def fixed(self, name: str, op: Op, lines: tuple[str, ...]) -> None:
+        """Register a reply that never changes; no line means a bare OK."""
+        self.entries[name, op] = Entry(name, lambda _request: lines)
