@@ -1,28 +1,170 @@
 """The one place of `at` that knows asyncio: a port, its commands one at a time, and its events in order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
 from typing import TypeAlias
 
-from firmware_bridge.at.commands import ChannelEvent, Command, Priority, Reply
+from firmware_bridge.at.commands import (
+    ChannelEvent,
+    Command,
+    FinalKind,
+    Priority,
+    Rebooted,
+    Reply,
+    UrcTable,
+)
+from firmware_bridge.at.connection import (
+    NEED_DATA,
+    Answered,
+    Connection,
+    ConnectionEvent,
+    Counts,
+    ProbeAnswered,
+    PromptSeen,
+)
+from firmware_bridge.at.deadlines import deadline_for
+from firmware_bridge.at.event_buffer import LIMIT, EventBuffer
+from firmware_bridge.at.resync import Outcome, ResyncTiming
+from firmware_bridge.at.urcs import GENERIC
+from firmware_bridge.errors import (
+    BridgeError,
+    CommandError,
+    CommandTimeoutError,
+    ModemSilentError,
+    PortLostError,
+    ReplyError,
+    UnsupportedError,
+)
+from firmware_bridge.transport import PushTransport, Transport
 
 Execute: TypeAlias = Callable[[Command], Awaitable[Reply]]
 InitHook: TypeAlias = Callable[[Execute], Awaitable[None]]
 
+INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
+REBOOT_GRACE_S = 5.0  # a command in flight when the modem says RDY is not answered any more, or soon
+ESCAPE_GUARD_S = 1.1  # silence before and behind +++ (V.250 S12 is 1 s)
+_UNSUPPORTED = {4, 303}  # +CME ERROR 4 and +CMS ERROR 303: operation not supported (TS 27.007 9.2, TS 27.005 3.2.5)
+
+_read_deadline = lru_cache(maxsize=64)(deadline_for)
+
+
+@dataclass(slots=True)
+class ChannelCounts:
+    """Counters of the channel itself; `connection` has those of the conversation."""
+
+    connection: Counts
+    timeouts: int = 0
+    cancelled: int = 0
+    silent: int = 0
+    init_failures: int = 0
+
+
+class _Turns:
+    """Who may use the port: one at a time, by priority, then in order of arrival. Safe to cancel."""
+
+    __slots__ = ("_busy", "_count", "_waiting")
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._count = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    async def take(self, priority: Priority) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._waiting, (priority, self._count, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give()  # the turn came together with the cancellation: pass it on
+            raise
+
+    def give(self) -> None:
+        while self._waiting:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._busy = False
+
 
 class Channel:
-    """`Channel(transport, urcs=UrcTable(...))`, made inside a running loop; owns the transport from then on.
+    """A port and the modem behind it: made inside a running loop; owns the transport from then on.
 
-    await channel.execute(Command("AT+CSQ", Prefixed("+CSQ"))) -> Reply    one command in flight, others wait their turn
+    await channel.execute(Command("AT+CSQ", Prefixed("+CSQ")))    one command in flight, others wait their turn
     async for event in channel.events(): ...    Unsolicited | Rebooted | Resynchronised | EventsLost, in order
-    channel.set_init(hook)    after a recognised reboot `await hook(execute)` runs before the next waiting command
-    await channel.synchronise()    prove the place in the conversation (also done by itself after a timeout or cancel)
-    await channel.close()    idempotent
+    channel.set_init(hook)    after a recognised reboot `await hook(execute)` runs before the next command
+
+    A command that timed out or was cancelled after it was written leaves the port quarantined: the next caller first
+    proves the place (`at.resync`), so that no late answer is ever taken for another command's. `in_step=True` asserts
+    that nothing is owed when the port is opened (a scripted peer); by default the first command proves that too.
     """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        urcs: UrcTable = GENERIC,
+        timing: ResyncTiming | None = None,
+        in_step: bool = False,
+        first_probe: int | None = None,
+        events_limit: int = LIMIT,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._timing = timing or ResyncTiming()
+        number = Random().getrandbits(16) if first_probe is None else first_probe
+        self._connection = Connection(urcs, timing=self._timing, first_probe=number, in_step=in_step)
+        self._turns = _Turns()
+        self._buffer = EventBuffer(urcs, events_limit)
+        self._arrived = asyncio.Event()
+        self._answer: asyncio.Future[Answered] | None = None
+        self._outcome: asyncio.Future[Outcome] | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._loss: PortLostError | None = None
+        self._init: InitHook | None = None
+        self._init_tries = 0
+        self._initialised_at = 0
+        self._pump: asyncio.Task[None] | None = None
+        self.counts = ChannelCounts(self._connection.counts)
+        if isinstance(transport, PushTransport):
+            transport.listen(self._received, self._port_lost)
+        else:
+            self._pump = self._loop.create_task(self._read_on(), name=f"read {transport.name}")
+
+    @property
+    def name(self) -> str:
+        """The port's name."""
+        return self._transport.name
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the port is there and the place in the conversation is known."""
+        return self._loss is None and not self._connection.quarantined
+
+    @property
+    def coalesced_events(self) -> int:
+        """Events that gave way to a newer one of their kind before they were read."""
+        return self._buffer.coalesced
+
+    @property
+    def lost_events(self) -> int:
+        """Events that did not fit; each loss was also told in the stream by EventsLost."""
+        return self._buffer.lost
 
     async def execute(self, command: Command, *, priority: Priority = Priority.NORMAL) -> Reply:
         """Send and wait for the final result; the reply always ended in OK or CONNECT.
 
-        Safe to cancel at any await: a command that was already written is then treated like one that timed out.
+        Safe to cancel at any await: a command that was already written is then treated like one that timed out. The
+        deadline counts from the write; waiting for the turn and finding the place are not in it.
 
         Raises:
             CommandError: a failure result (code and text in it); UnsupportedError for an unknown command.
@@ -31,20 +173,255 @@ class Channel:
             ModemSilentError: the port could not be resynchronised before this command, which was not sent.
             PortLostError: the port hung up.
         """
-        raise NotImplementedError
-
-    def events(self) -> AsyncIterator[ChannelEvent]:
-        """The ordered, bounded stream of events, for one reader; ends by raising PortLostError at hang-up."""
-        raise NotImplementedError
-
-    def set_init(self, hook: InitHook) -> None:
-        """What to run on this port after a recognised reboot, before anything else (ATE0, +CMEE=1, +CREG=2 …)."""
-        raise NotImplementedError
+        await self._turns.take(priority)
+        try:
+            if self._connection.quarantined or self._connection.online or self._init_due:
+                await self._prepare()
+            return await self._exchange(command)
+        finally:
+            self._turns.give()
 
     async def synchronise(self) -> None:
         """Prove with a probe that the next answer is the next command's. Raises ModemSilentError, PortLostError."""
-        raise NotImplementedError
+        await self._turns.take(Priority.URGENT)
+        try:
+            await self._find_place()
+        finally:
+            self._turns.give()
+
+    def events(self) -> "Events":
+        """The ordered, bounded stream of events, for one reader; ends by raising PortLostError at hang-up."""
+        return Events(self)
+
+    def set_init(self, hook: InitHook) -> None:
+        """What to run on this port after a recognised reboot, before anything else (ATE0, +CMEE=1, +CREG=2 …).
+
+        The hook must use the `execute` it is given: it has the port's turn already.
+        """
+        self._init = hook
 
     async def close(self) -> None:
-        """Close the port; whoever waits gets PortLostError."""
-        raise NotImplementedError
+        """Close the port; whoever waits gets PortLostError. Idempotent."""
+        self._port_lost(PortLostError(self._transport.name, "closed"))
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait([pump])
+        self._transport.close()
+
+    async def next_event(self) -> ChannelEvent:
+        """The next event; raises PortLostError when the port is gone and all events were taken."""
+        while (event := self._buffer.take()) is None:
+            if self._loss is not None:
+                raise self._loss
+            self._arrived.clear()
+            await self._arrived.wait()
+        return event
+
+    # One exchange
+
+    async def _exchange(self, command: Command) -> Reply:
+        if self._loss is not None:
+            raise self._loss
+        answer: asyncio.Future[Answered] = self._loop.create_future()
+        self._answer = answer
+        deadline_s = command.deadline_s if command.deadline_s is not None else _deadline(command)
+        timer = self._loop.call_later(deadline_s, _expire, answer)
+        try:
+            self._write(self._connection.send(command))
+            await self._transport.drain()
+            return _judge(await answer)
+        except TimeoutError:
+            self.counts.timeouts += 1
+            raise CommandTimeoutError(command.shown, deadline_s) from None
+        except asyncio.CancelledError:
+            self.counts.cancelled += 1
+            raise
+        finally:
+            timer.cancel()
+            self._answer = None
+            self._connection.abandon()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._transport.write(data)
+        except PortLostError as loss:
+            self._port_lost(loss)
+            raise
+
+    # Before an exchange
+
+    @property
+    def _init_due(self) -> bool:
+        return self._init_tries > 0 and self._init is not None
+
+    async def _prepare(self) -> None:
+        await self._find_place()
+        while self._init_due and self._init is not None:
+            self._init_tries -= 1
+            reboots = self._connection.counts.reboots
+            try:
+                await self._init(self._execute_now)
+            except (PortLostError, ModemSilentError):
+                raise
+            except BridgeError:
+                self.counts.init_failures += 1
+            else:
+                self._init_tries = 0 if reboots == self._connection.counts.reboots else INIT_TRIES
+            await self._find_place()
+
+    async def _execute_now(self, command: Command) -> Reply:
+        """What the init hook gets: the port is already its own."""
+        await self._find_place()
+        return await self._exchange(command)
+
+    async def _find_place(self) -> None:
+        if self._loss is not None:
+            raise self._loss
+        if not (self._connection.quarantined or self._connection.online):
+            return
+        self._connection.start_proof()
+        probes = 0
+        try:
+            async with asyncio.timeout(self._timing.total_s):
+                while self._connection.quarantined or self._connection.online:
+                    probes += await self._probe(probes)
+        except TimeoutError:
+            raise self._silent(probes) from None
+
+    async def _probe(self, probes: int) -> int:
+        if self._connection.online:
+            await self._leave_data_mode()
+        probe = self._connection.next_probe()
+        if probe is None:
+            raise self._silent(probes)
+        self._outcome = self._loop.create_future()
+        self._write(probe.data)
+        await self._transport.drain()
+        await self._await_outcome(probe.window_s)
+        return 1
+
+    async def _await_outcome(self, window_s: float) -> None:
+        """Until the probe is answered rightly, or its window has passed; something else heard grants a little more."""
+        while True:
+            assert self._outcome is not None
+            try:
+                async with asyncio.timeout(window_s):
+                    outcome = await self._outcome
+            except TimeoutError:
+                self._connection.probe_unanswered()
+                return
+            if outcome is not Outcome.MISFIT or self._connection.online:
+                return
+            self._outcome = self._loop.create_future()
+            window_s = self._timing.settle_s
+
+    async def _leave_data_mode(self) -> None:
+        """V.250 5.2 and the Hayes escape: silence, +++, silence."""
+        await asyncio.sleep(ESCAPE_GUARD_S)
+        self._write(b"+++")
+        await self._transport.drain()
+        await asyncio.sleep(ESCAPE_GUARD_S)
+        self._connection.leave_data_mode()
+
+    def _silent(self, probes: int) -> ModemSilentError:
+        self.counts.silent += 1
+        return ModemSilentError(self._transport.name, probes)
+
+    # What arrives
+
+    def _received(self, data: bytes) -> None:
+        connection = self._connection
+        connection.receive_data(data)
+        while (event := connection.next_event()) is not NEED_DATA:
+            self._dispatch(event)
+
+    def _dispatch(self, event: ConnectionEvent) -> None:
+        if isinstance(event, Answered):
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(event)
+        elif isinstance(event, ProbeAnswered):
+            self._probe_answered(event.outcome)
+        elif isinstance(event, PromptSeen):
+            self._send_payload(event.payload)
+        else:
+            if isinstance(event, Rebooted):
+                self._rebooted(event)
+            self._buffer.put(event)
+            self._arrived.set()
+
+    def _probe_answered(self, outcome: Outcome) -> None:
+        if self._outcome is not None:
+            if self._outcome.done():  # several results in one chunk: the newest counts
+                self._outcome = self._loop.create_future()
+            self._outcome.set_result(outcome)
+
+    def _send_payload(self, payload: bytes) -> None:
+        try:
+            self._transport.write(payload)
+        except PortLostError as loss:
+            self._port_lost(loss)
+
+    def _rebooted(self, event: Rebooted) -> None:
+        self._init_tries = INIT_TRIES
+        if self._answer is not None and event.evidence != "echo":
+            self._loop.call_later(REBOOT_GRACE_S, _expire, self._answer)
+
+    def _port_lost(self, loss: PortLostError) -> None:
+        if self._loss is None:
+            self._loss = loss
+            for waiting in (self._answer, self._outcome):
+                if waiting is not None and not waiting.done():
+                    waiting.set_exception(loss)
+                    waiting.exception()  # whoever waits gets it; if nobody does, it is no accident worth a log line
+            self._arrived.set()
+
+    async def _read_on(self) -> None:
+        try:
+            while True:
+                self._received(await self._transport.read())
+        except PortLostError as loss:
+            self._port_lost(loss)
+
+
+class Events:
+    """An endless iterator over a channel's events; needs no closing."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __aiter__(self) -> "Events":
+        return self
+
+    async def __anext__(self) -> ChannelEvent:
+        return await self._channel.next_event()
+
+
+def _deadline(command: Command) -> float:
+    # Parameters may be secret, so only a text without them is remembered.
+    return deadline_for(command.text) if "=" in command.text else _read_deadline(command.text)
+
+
+def _expire(answer: asyncio.Future[Answered]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
+
+
+def _judge(answered: Answered) -> Reply:
+    command, reply, fits = answered
+    if not reply.final.succeeded:
+        raise _command_error(command, reply)
+    if not fits:
+        raise ReplyError(command.shown, "OK", "the declared information line is missing")
+    if reply.truncated:
+        raise ReplyError(command.shown, "", "longer than any answer may be")
+    return reply
+
+
+def _command_error(command: Command, reply: Reply) -> CommandError:
+    kind, code, text = reply.final
+    unsupported = kind is FinalKind.NOT_SUPPORTED or (kind in {FinalKind.CME, FinalKind.CMS} and code in _UNSUPPORTED)
+    error = UnsupportedError if unsupported else CommandError
+    return error(command.shown, kind=kind.value, code=code, text=text)

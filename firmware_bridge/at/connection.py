@@ -1,1 +1,559 @@
-"""To be filled by the bridge room."""
+"""The AT conversation without I/O: bytes in, events out.
+
+    data = connection.send(command)          # write it
+    connection.receive_data(bytes)           # whatever arrived, in any chunks
+    event = connection.next_event()          # Answered, PromptSeen, Unsolicited, Rebooted … or NEED_DATA
+
+Whoever gives up on a command says `abandon()`; from then on the port is quarantined: lines are counted as late and
+delivered to nobody, until a probe (`next_probe`) proves that nothing is owed any more (see `at.resync`). The same
+happens by itself when a final result code arrives that nobody asked for, or an OK without the declared lines.
+
+No bytes make `receive_data` or `next_event` raise, and memory is bounded: by MAX_LINE for a line, MAX_REPLY_LINES for a
+reply. Events are to be drained after each `receive_data`.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple, TypeAlias
+
+from firmware_bridge.at import results
+from firmware_bridge.at.bodies import TextBody, fits_header, is_pdu_header
+from firmware_bridge.at.commands import (
+    Bare,
+    Command,
+    Dial,
+    Final,
+    FinalKind,
+    Lines,
+    LineTest,
+    Messages,
+    NoInfo,
+    Prefixed,
+    Prompted,
+    Rebooted,
+    Reply,
+    Resynchronised,
+    Shape,
+    Unsolicited,
+    Urc,
+    UrcTable,
+    bare_value,
+)
+from firmware_bridge.at.lines import LineSplitter
+from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
+from firmware_bridge.at.tokens import parameters
+
+MAX_REPLY_LINES = 4096
+MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
+CTRL_Z = b"\x1a"
+
+_ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
+_FORGETS_MODE = re.compile(r"AT[^+^$%*#;]*[VZ&]", re.IGNORECASE)
+
+
+class NeedData(Enum):
+    """The type of NEED_DATA."""
+
+    NEED_DATA = auto()
+
+
+NEED_DATA = NeedData.NEED_DATA
+"""All events were taken: feed more bytes."""
+
+
+class Answered(NamedTuple):
+    """The command in flight ended. `fits` is False when an OK came without the lines its shape requires."""
+
+    command: Command
+    reply: Reply
+    fits: bool
+
+
+class PromptSeen(NamedTuple):
+    """The modem asks for the payload: write these bytes."""
+
+    payload: bytes
+
+
+class ProbeAnswered(NamedTuple):
+    """Something was heard while quarantined: what it means for the proof."""
+
+    outcome: Outcome
+
+
+ConnectionEvent: TypeAlias = Answered | PromptSeen | ProbeAnswered | Unsolicited | Rebooted | Resynchronised
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened on this port, for telemetry. Lines, replies, characters, times: plain numbers."""
+
+    commands: int = 0
+    abandoned: int = 0
+    late_lines: int = 0
+    late_replies: int = 0
+    stray_finals: int = 0
+    noise_lines: int = 0
+    resyncs: int = 0
+    reboots: int = 0
+    unsolicited: int = 0
+
+
+class Connection:
+    """One conversation. `in_step=True` asserts that nothing is owed at the start; by default a proof comes first."""
+
+    def __init__(
+        self,
+        urcs: UrcTable,
+        *,
+        timing: ResyncTiming | None = None,
+        first_probe: int = 0,
+        in_step: bool = False,
+    ) -> None:
+        self.counts = Counts()
+        self.online = False
+        self.quarantined = False
+        self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
+        self._urcs = urcs.entries
+        self._splitter = LineSplitter()
+        self._events: deque[ConnectionEvent] = deque()
+        self._command: Command | None = None
+        self._owed_names: set[str] = set()
+        self._owed_call = False
+        self._late_lines = self._late_replies = 0
+        self._lost = False
+        self._swallow_error = False
+        self._echo_off = False
+        self._verbose: bool | None = None
+        self._after_blank = False
+        self._text_body: TextBody | None = None
+        self._span: list[str] | None = None
+        self._held: tuple[Urc, str] | None = None
+        self._take: Callable[[str], None] = self._idle
+        self._finals: Mapping[str, Final] = results.PLAIN
+        self._clear_reply()
+        if not in_step:
+            self._quarantine(owed=0, lost=False)
+
+    # What the owner calls
+
+    def send(self, command: Command) -> bytes:
+        """The bytes of a command, which is now in flight. One at a time, and only while in step (else RuntimeError)."""
+        if self._command is not None or self.quarantined or self.online:
+            raise RuntimeError("a command may be sent only while none is in flight and the place is known")
+        self._command = command
+        self._clear_reply()
+        self._expect(command.shape)
+        self._finals = results.CALL if results.ends_in_call_result(command.text) else results.PLAIN
+        if self._held is None:  # else a line behind +CMT is due first
+            self._take = self._pending
+        self.counts.commands += 1
+        return command.text.encode("ascii") + b"\r"
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes as they come; drain `next_event` afterwards."""
+        for line in self._splitter.feed(data):
+            if line:
+                self._take(line)
+                self._after_blank = False
+            else:
+                self._blank()
+        if self._prompt is not None and self._splitter.partial and self._splitter.take_prompt():
+            self._answer_prompt()
+
+    def next_event(self) -> ConnectionEvent | NeedData:
+        """The next event in the order of the bytes, or NEED_DATA."""
+        return self._events.popleft() if self._events else NEED_DATA
+
+    def abandon(self) -> None:
+        """Give up on the command in flight (deadline passed or caller cancelled): quarantine. Idempotent."""
+        command, self._command = self._command, None
+        if command is None:
+            return
+        self.counts.abandoned += 1
+        self._owed_names.update(self._names)
+        self._owed_call = self._owed_call or self._finals is results.CALL
+        self._quarantine(owed=1, lost=True, escape=isinstance(command.shape, Prompted))
+
+    def leave_data_mode(self) -> None:
+        """The owner has written the escape sequence: what comes is judged as lines again, after a proof."""
+        self.online = False
+        self._quarantine(owed=1, lost=False)
+
+    def start_proof(self) -> None:
+        """A new attempt to find the place, with fresh bounds."""
+        self.resync.begin_again()
+
+    def next_probe(self) -> Probe | None:
+        """What to write next while quarantined; None when all was tried."""
+        return self.resync.next_probe()
+
+    def probe_unanswered(self) -> None:
+        """The probe's window has passed."""
+        if self.resync.window_passed():
+            self._proved()
+
+    # A line, by state
+
+    def _pending(self, line: str) -> None:
+        final = self._finals.get(line)
+        if final is not None:
+            self._finish(final)
+            return
+        place = line.find(":")
+        if place > 0:
+            name = line[:place]
+            if name in self._names and (self._form is None or self._form(line)):
+                self._add_info(line)
+                return
+            urc = self._urcs.get(name)
+            if urc is not None and (urc.form is None or urc.form(line)):
+                self._emit(urc, line)
+                return
+        self._pending_unusual(line, place)
+
+    def _pending_unusual(self, line: str, place: int) -> None:
+        stripped = line.strip()
+        if stripped != line or (place > 0 and line[place - 1] == " "):
+            self._retake(stripped)
+            return
+        urc = self._urcs.get(line)
+        final = results.final_from_error_line(line[:place], line) if place > 0 else self._numeric_or_connect(line)
+        if urc is not None:
+            self._emit(urc, line)
+        elif final is not None:
+            self._finish(final)
+        elif not (self._is_echo(line) or self._is_prompt(line) or self._is_shaped(line, place)):
+            self.counts.noise_lines += 1
+
+    def _retake(self, line: str) -> None:
+        """The same line without blanks around it and before its colon (`+QSIMSTAT : 1,0`)."""
+        name, colon, rest = line.partition(":")
+        if line:
+            self._take(name.rstrip() + colon + rest)
+
+    def _idle(self, line: str) -> None:
+        place = line.find(":")
+        urc = self._urcs.get(line[:place] if place > 0 else line)
+        if urc is not None and (urc.form is None or urc.form(line)):
+            self._emit(urc, line)
+            return
+        stripped = line.strip()
+        if stripped != line or (place > 0 and line[place - 1] == " "):
+            self._retake(stripped)
+        elif (final := self._any_final(line, place)) is not None:
+            self._stray(final)
+        elif not self._is_foreign_echo(line):
+            self.counts.noise_lines += 1
+
+    def _late(self, line: str) -> None:
+        place = line.find(":")
+        name = line[:place].rstrip() if place > 0 else line.strip()
+        urc = self._urcs.get(name)
+        if urc is not None and self._is_news(urc, name, line):
+            self._emit(urc, line)
+        elif (final := self._any_final(line.strip(), place)) is not None:
+            self._late_final(final)
+        elif name in self.resync.names:
+            self.resync.heard_line(name)
+        elif not self._is_foreign_echo(line):
+            self._late_lines += 1
+            self.counts.late_lines += 1
+
+    def _data(self, line: str) -> None:
+        if line == "NO CARRIER":
+            self.online = False
+            self._take = self._idle
+            self._events.append(Unsolicited(line, (), line))
+
+    def _blank(self) -> None:
+        self._after_blank = True
+        if self._span is not None:
+            self._span.append("")
+        elif self._text_body is not None:
+            self._text_body.add("")
+
+    # Parts of a reply
+
+    def _clear_reply(self) -> None:
+        self._info: list[str] = []
+        self._truncated = False
+        self._names: tuple[str, ...] = ()
+        self._form: LineTest | None = None
+        self._required = False
+        self._follow: Callable[[str], None] | None = None
+        self._prompt: Prompted | None = None
+        self._payload = ""
+
+    def _expect(self, shape: Shape) -> None:
+        if isinstance(shape, Prefixed):
+            self._names, self._form, self._required = shape.prefixes, shape.form, shape.required
+            if shape.next_line:
+                self._follow = self._await_value
+        elif isinstance(shape, Bare):
+            self._names, self._required = shape.prefixes, shape.required
+            self._form = lambda line: shape.valid(bare_value(line))
+        elif isinstance(shape, Messages):
+            self._names = (shape.prefix,)
+            self._follow = self._await_pdu if shape.pdu else self._await_text
+        elif isinstance(shape, Prompted):
+            self._prompt = shape
+        elif isinstance(shape, Lines):
+            self._required = shape.required
+
+    def _add_info(self, line: str) -> None:
+        if '"' in line and line.count('"') & 1:
+            self._span = [line]
+            self._take = self._spanning
+            return
+        if len(self._info) >= MAX_REPLY_LINES:
+            self._truncated = True
+            return
+        self._info.append(line)
+        if self._follow is not None:
+            self._follow(line)
+
+    def _spanning(self, line: str) -> None:
+        """Inside quotes: whatever the line says, it belongs to the value, until the quotes close."""
+        assert self._span is not None
+        self._span.append(line)
+        whole = "\n".join(self._span)
+        if not line.count('"') & 1 and len(whole) <= MAX_SPAN:
+            return
+        self._span = None
+        held, self._held = self._held, None
+        self._take = self._usual()
+        if len(whole) > MAX_SPAN:
+            self.counts.noise_lines += 1
+        elif held is not None:
+            self._unsolicited(held[0], whole, None)
+        else:
+            self._add_info(whole)
+
+    def _await_value(self, line: str) -> None:
+        if line.endswith(":"):
+            self._take = self._value
+
+    def _value(self, line: str) -> None:
+        self._take = self._pending
+        if line[0] in "+^$%" or line in self._finals or line in self._urcs:
+            self._pending(line)
+        else:
+            self._info[-1] += line
+
+    def _await_pdu(self, _header: str) -> None:
+        self._take = self._pdu
+
+    def _pdu(self, line: str) -> None:
+        if fits_header(self._info[-1], line.strip()):
+            self._info.append(line.strip())
+            self._take = self._pending
+        elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not urc.body:
+            self._emit(urc, line)
+        else:
+            self._info.append("")
+            self._take = self._pending
+            self._pending(line)
+
+    def _await_text(self, header: str) -> None:
+        self._text_body = TextBody(header)
+        self._take = self._text
+
+    def _text(self, line: str) -> None:
+        assert self._text_body is not None
+        ends = line in self._finals or line.partition(":")[0] in self._names
+        if ends and self._text_body.may_end(after_blank=self._after_blank):
+            self._info.append(self._text_body.text)
+            self._text_body = None
+            self._take = self._pending
+            self._pending(line)
+        else:
+            self._text_body.add(line)
+
+    def _is_shaped(self, line: str, place: int) -> bool:
+        """Whether an unusual line is information: bare, free text, or a prefix in another case (`^NDISSTATQry`)."""
+        shape = self._command.shape if self._command else None
+        if isinstance(shape, Lines) or (isinstance(shape, Bare) and shape.valid(bare_value(line))):
+            self._add_info(line)
+            return True
+        known = {name.upper(): name for name in self._names}.get(line[: max(place, 0)].upper())
+        if known is None or known == line[:place]:
+            return False
+        self._pending(known + line[place:])
+        return True
+
+    def _is_prompt(self, line: str) -> bool:
+        if line == ">" and self._prompt is not None:
+            self._answer_prompt()
+            return True
+        return bool(self._payload) and line.strip("\x1a> ") == self._payload
+
+    def _answer_prompt(self) -> None:
+        assert self._prompt is not None
+        prompt, self._prompt = self._prompt, None
+        self._payload = prompt.payload
+        self._expect(prompt.then)
+        self._events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
+
+    # Ends
+
+    def _finish(self, final: Final) -> None:
+        command = self._command
+        assert command is not None
+        if self._swallow_error:
+            self._swallow_error = False
+            if final is results.ERROR and not self._info:
+                return  # it belongs to the +IP ERROR before; if not, the deadline tells
+        fits = bool(self._info) or not self._required or not final.succeeded
+        reply = Reply(tuple(self._info), final, self._truncated)
+        self._command = None
+        self._take = self._idle
+        self._events.append(Answered(command, reply, fits))
+        if final.succeeded:
+            self._succeeded(command, final)
+        elif final.text is not None and final.text.startswith("+IP ERROR"):
+            self._swallow_error = True
+        if not fits:
+            self._quarantine(owed=0, lost=True)
+
+    def _succeeded(self, command: Command, final: Final) -> None:
+        if self._verbose is None:
+            self._verbose = True
+        shape, text = command.shape, command.text
+        if isinstance(shape, NoInfo):
+            self._echo_off = self._echo_off or _ECHO_OFF.match(text) is not None
+            if _FORGETS_MODE.match(text):
+                self._verbose = None
+        elif isinstance(shape, Dial) and final.kind is FinalKind.CONNECT:
+            self.online = True
+            self._take = self._data
+        elif text[-1] == "?" and isinstance(shape, Prefixed) and len(self._info) == 1:
+            self._learn(text, shape.prefixes[0])
+
+    def _learn(self, text: str, name: str) -> None:
+        if "=" not in text and ";" not in text and name not in self._urcs and self._info[0].startswith(name + ":"):
+            self.resync.learn(text, name)
+
+    def _numeric_or_connect(self, line: str) -> Final | None:
+        if len(line) == 1:
+            table = results.NUMERIC if self._finals is results.PLAIN else results.NUMERIC_CALL
+            final = table.get(line) if self._verbose is not True else None
+            if final is not None and isinstance(self._command, Command):
+                self._verbose = False
+            return final
+        return results.connect_final(line) if self._finals is results.CALL else None
+
+    def _any_final(self, line: str, place: int) -> Final | None:
+        if place > 0:
+            return results.final_from_error_line(line[:place], line)
+        if line in results.CALL_RESULTS and not self._owed_call:
+            return None
+        if self._verbose is False and line in results.NUMERIC:
+            return results.NUMERIC[line]
+        return results.CALL.get(line) or (results.connect_final(line) if self._owed_call else None)
+
+    def _stray(self, final: Final) -> None:
+        """A final nobody waits for: either the ERROR that some vendors send behind their own, or the place is lost."""
+        if self._swallow_error and final is results.ERROR:
+            self._swallow_error = False
+            return
+        self.counts.stray_finals += 1
+        self._quarantine(owed=0, lost=True)
+
+    # Unsolicited
+
+    def _emit(self, urc: Urc, line: str) -> None:
+        if urc.reboot:
+            self._reboot(line)
+        elif urc.body:
+            self._held = (urc, line)
+            self._take = self._urc_body
+        elif urc.spans and line.count('"') & 1 and not self.quarantined:
+            self._held = (urc, line)
+            self._span = [line]
+            self._take = self._spanning
+        else:
+            self._events.append(Unsolicited(urc.name, parameters(line), line))
+            self.counts.unsolicited += 1
+
+    def _unsolicited(self, urc: Urc, line: str, body: str | None) -> None:
+        self._events.append(Unsolicited(urc.name, parameters(line), line, body))
+        self.counts.unsolicited += 1
+
+    def _urc_body(self, line: str) -> None:
+        """The line behind +CMT: a PDU of the announced length, or in text mode any line."""
+        assert self._held is not None
+        (urc, header), self._held = self._held, None
+        self._take = self._usual()
+        if not is_pdu_header(header) or fits_header(header, line.strip()):
+            self._unsolicited(urc, header, line.strip())
+        else:
+            self._unsolicited(urc, header, None)
+            self._take(line)
+
+    def _usual(self) -> Callable[[str], None]:
+        if self.quarantined:
+            return self._late
+        return self._pending if self._command is not None else self._idle
+
+    def _reboot(self, evidence: str) -> None:
+        self._echo_off = False
+        self._verbose = None
+        self.counts.reboots += 1
+        self._events.append(Rebooted(evidence))
+
+    def _is_echo(self, line: str) -> bool:
+        assert self._command is not None
+        if line.upper() != self._command.text.upper():
+            return False
+        if self._echo_off:
+            self._reboot("echo")
+        return True
+
+    def _is_foreign_echo(self, line: str) -> bool:
+        """An echo of something sent earlier; while in step with echo off it shows a reboot too."""
+        return line[:2] in {"AT", "at"} and line[2:3] not in {" ", ":"}
+
+    # Quarantine
+
+    def _quarantine(self, *, owed: int, lost: bool, escape: bool = False) -> None:
+        self.quarantined = True
+        self._lost = self._lost or lost
+        self._prompt = self._span = self._held = self._text_body = None
+        self._swallow_error = False
+        self._take = self._late
+        self.resync.begin(owed=owed, escape=escape)
+
+    def _is_news(self, urc: Urc, name: str, line: str) -> bool:
+        """Whether a line is unsolicited although answers are owed: by its form, or because nobody asked for it."""
+        if urc.form is not None:
+            return urc.form(line)
+        return name not in self._owed_names and name not in self.resync.names
+
+    def _late_final(self, final: Final) -> None:
+        if final.kind is FinalKind.CONNECT and self._owed_call:
+            self.online = True
+            self._take = self._data
+        outcome = self.resync.heard_final(final)
+        if outcome is Outcome.MISFIT:
+            self._late_replies += 1
+            self.counts.late_replies += 1
+        if outcome is Outcome.PROVED:
+            self._proved()
+        else:
+            self._events.append(ProbeAnswered(outcome))
+
+    def _proved(self) -> None:
+        self.quarantined = False
+        self._take = self._idle
+        self._owed_names.clear()
+        self._owed_call = False
+        self._events.append(ProbeAnswered(Outcome.PROVED))
+        if self._lost or self._late_lines or self._late_replies:
+            self.counts.resyncs += 1
+            self._events.append(Resynchronised(self._late_lines, self._late_replies))
+        self._lost = False
+        self._late_lines = self._late_replies = 0

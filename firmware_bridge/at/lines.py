@@ -1,0 +1,72 @@
+"""Bytes to lines, whatever the chunks.
+
+A line ends at CR LF, CR or LF; an LF right behind a CR belongs to it, also across chunks. NULs are noise of a UART that
+wakes up and are dropped. Nothing here can raise, and memory is bounded by the limit.
+"""
+
+import re
+
+MAX_LINE = 8192  # the longest real one is an answer to +COPS=? or +CSIM, below 3 kB
+
+_BREAK = re.compile("\r\n|\r|\n")
+
+
+class LineSplitter:
+    """`feed(bytes)` gives the lines that ended, empty ones included; `partial` is the line that has not ended yet.
+
+    A line longer than `limit` characters is dropped whole; `dropped` counts its characters.
+    """
+
+    __slots__ = ("_limit", "_skip_feed", "_skipping", "dropped", "partial")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self.partial = ""
+        self.dropped = 0
+        self._limit = limit
+        self._skip_feed = False
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines these bytes complete, decoded as Latin-1 (a byte is a character)."""
+        if b"\0" in data:
+            data = data.replace(b"\0", b"")
+        text = data.decode("latin-1")
+        if self._skip_feed and text:
+            self._skip_feed = False
+            text = text.removeprefix("\n")
+        if self.partial:
+            text = self.partial + text
+        pairs = text.count("\r\n")
+        if pairs == text.count("\n") and pairs == text.count("\r"):
+            lines = text.split("\r\n")
+        else:
+            lines = _BREAK.split(text)
+            self._skip_feed = text.endswith("\r")
+        self.partial = lines.pop()
+        return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
+
+    def take_prompt(self) -> bool:
+        """Whether the unfinished line is a `>` prompt; it is consumed then."""
+        rest = self.partial.lstrip(" ")
+        if not rest.startswith(">"):
+            return False
+        self.partial = rest[1:].removeprefix(" ")
+        return True
+
+    def clear(self) -> None:
+        """Forget the unfinished line."""
+        self.dropped += len(self.partial)
+        self.partial = ""
+
+    def _bounded(self, lines: list[str]) -> list[str]:
+        if self._skipping and lines:
+            self.dropped += len(lines.pop(0))
+            self._skipping = False
+        kept = [line for line in lines if len(line) <= self._limit]
+        if len(kept) < len(lines):
+            self.dropped += sum(len(line) for line in lines if len(line) > self._limit)
+        if self._skipping or len(self.partial) > self._limit:
+            self.dropped += len(self.partial)
+            self._skipping = True
+            self.partial = ""
+        return kept

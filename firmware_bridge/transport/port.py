@@ -1,0 +1,185 @@
+"""What every transport is, and the one over a file descriptor that the event loop reads."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from firmware_bridge.errors import PortLostError
+
+CHUNK = 65_536  # octets per read
+MAX_UNREAD = 262_144  # octets kept for a reader that is behind; then the kernel keeps the rest
+MAX_UNWRITTEN = 65_536  # octets kept for a port that takes none: no AT command comes near it
+
+DataReceiver: TypeAlias = Callable[[bytes], None]
+LossReceiver: TypeAlias = Callable[[PortLostError], None]
+
+
+class Transport(Protocol):
+    """A port. Made inside a running loop."""
+
+    @property
+    def name(self) -> str:
+        """The port's name for people."""
+
+    async def read(self) -> bytes:
+        """The next octets, never empty. Raises PortLostError at hang-up."""
+
+    def write(self, data: bytes) -> None:
+        """Send soon. Raises PortLostError when the port is gone."""
+
+    async def drain(self) -> None:
+        """Return when what was written has left this process. Raises PortLostError."""
+
+    def close(self) -> None:
+        """Give the port back; idempotent. A pending read raises PortLostError."""
+
+
+@runtime_checkable
+class PushTransport(Protocol):
+    """A transport that hands octets over by itself: one trip through the loop less than `read`."""
+
+    def listen(self, received: DataReceiver, lost: LossReceiver) -> None:
+        """From now on call `received` with octets as they come, and `lost` once at hang-up. Replaces `read`."""
+
+
+class DescriptorTransport:
+    """A non-blocking file descriptor (serial port, pty, socket). Owns it through `release`, called once."""
+
+    def __init__(self, name: str, descriptor: int, release: Callable[[], None], *, connecting: bool = False) -> None:
+        self._name = name
+        self._fd = descriptor
+        self._release = release
+        self._loop = asyncio.get_running_loop()
+        self._loss: PortLostError | None = None
+        self._unread = bytearray()
+        self._unwritten = bytearray()
+        self._connecting = connecting
+        self._changed = asyncio.Event()
+        self._received: DataReceiver = self._keep
+        self._lost: LossReceiver | None = None
+        if connecting:
+            self._loop.add_writer(descriptor, self._writable)
+        else:
+            self._loop.add_reader(descriptor, self._readable)
+        self._reading = not connecting
+
+    @property
+    def name(self) -> str:
+        """The port's name for people."""
+        return self._name
+
+    def listen(self, received: DataReceiver, lost: LossReceiver) -> None:
+        """Hand octets over as they come (those already read at once)."""
+        self._received, self._lost = received, lost
+        if self._unread:
+            data = bytes(self._unread)
+            self._unread.clear()
+            received(data)
+        if self._loss is not None:
+            lost(self._loss)
+        elif not self._reading and not self._connecting:
+            self._resume()
+
+    async def read(self) -> bytes:
+        """The next octets, never empty. Raises PortLostError at hang-up."""
+        while not self._unread:
+            if self._loss is not None:
+                raise self._loss
+            self._changed.clear()
+            await self._changed.wait()
+        data = bytes(self._unread)
+        self._unread.clear()
+        if not self._reading and self._loss is None:
+            self._resume()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send at once what the port takes, the rest when it takes more."""
+        if self._loss is not None:
+            raise self._loss
+        if not self._unwritten and not self._connecting:
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                raise self._hang_up(_reason(error)) from error
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._loop.add_writer(self._fd, self._writable)
+        if len(self._unwritten) + len(data) > MAX_UNWRITTEN:
+            raise self._hang_up("the port takes no data")
+        self._unwritten += data
+
+    async def drain(self) -> None:
+        """Return when everything written has left this process. Raises PortLostError."""
+        while self._unwritten and self._loss is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._loss is not None:
+            raise self._loss
+
+    def close(self) -> None:
+        """Give the port back; idempotent."""
+        self._hang_up("closed", tell=False)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._hang_up(_reason(error))
+            return
+        if data:
+            self._received(data)
+        else:
+            self._hang_up("hung up")
+
+    def _keep(self, data: bytes) -> None:
+        self._unread += data
+        self._changed.set()
+        if len(self._unread) > MAX_UNREAD:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def _resume(self) -> None:
+        self._reading = True
+        self._loop.add_reader(self._fd, self._readable)
+
+    def _writable(self) -> None:
+        if self._connecting:
+            self._connecting = False
+            self._resume()
+        try:
+            sent = os.write(self._fd, self._unwritten) if self._unwritten else 0
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._hang_up(_reason(error))
+            return
+        del self._unwritten[:sent]
+        if not self._unwritten:
+            self._loop.remove_writer(self._fd)
+            self._changed.set()
+
+    def _hang_up(self, reason: str, *, tell: bool = True) -> PortLostError:
+        if self._loss is not None:
+            return self._loss
+        self._loss = loss = PortLostError(self._name, reason)
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._release()
+        self._changed.set()
+        if tell and self._lost is not None:
+            self._loop.call_soon(self._lost, loss)
+        return loss
+
+
+def _reason(error: OSError) -> str:
+    """EIO, ENODEV, ENXIO: the other end or the device is gone."""
+    known = {errno.EIO: "hung up (EIO)", errno.ENODEV: "the device is gone", errno.ENXIO: "the device is gone"}
+    return known.get(error.errno or 0, error.strerror or "lost")
