@@ -1,13 +1,14 @@
 """A decision: what was asked, what came out, on which clause and why, in words a customer understands."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 CONTEST = (
-    "If you disagree, tell us what we have missed and a person will look at it again. This does not affect your statutory or other legal "
-    "rights (T§15)."
+    "If you disagree, tell us what we have missed and a person will look at it again. "
+    "This does not affect your statutory or other legal rights (T§15)."
 )
 
 
@@ -63,8 +64,9 @@ InputValue = str | int | bool | None | tuple[str, ...]
 class Decision:
     """One answer at one instant.
 
-    `code` is a stable word for the reason (`outage`, `fewer_than_threshold`, …), `target` the hub or SIM it acts on, `flags` what a person
-    should look at without holding the outcome up, `due_at` a deadline the outcome carries, `inputs` what it rests on.
+    `code` is a stable word for the reason (`outage`, `fewer_than_threshold`, …), `target` the hub or SIM it acts on,
+    `flags` what a person should look at without holding the outcome up, `due_at` a deadline the outcome carries,
+    `inputs` what it rests on.
     """
 
     question: Question
@@ -87,7 +89,7 @@ JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"
 
 
 def to_json(value: object) -> JsonValue:
-    """Turn a decision, or any value this room returns, into plain JSON data; instants become RFC 3339, sets become sorted lists."""
+    """Turn a value of this room into plain JSON data; instants become RFC 3339, sets become sorted lists."""
     if value is None or isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, StrEnum) else value
     if isinstance(value, date):
@@ -96,7 +98,7 @@ def to_json(value: object) -> JsonValue:
         return value.total_seconds()
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return [to_json(item) for item in sorted(value)]
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]

@@ -1,11 +1,32 @@
-"""When a benefit ends (T§10f, 12e)."""
+"""When a benefit ends (T§10f, 12e).
 
-from dataclasses import dataclass
-from datetime import datetime
+Strategy: a benefit that is not owed now may still be on, because ending takes time. `ceased_at` finds the instant at
+which it stopped being owed by what was known then; from there on the customer is told, the quiet window comes, and it
+is off. Nothing is remembered: every answer is computed from the facts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from controller.domain.facts import Facts
+from controller.domain.backup import backup_entitles
+from controller.domain.decisions import Decision, Outcome
+from controller.domain.exclusions import account_of_fault
+from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, utc
+from controller.domain.hub_benefit import mini_hub_owed
+from controller.domain.london import day_ends, day_starts, local_day, local_instant
+from controller.domain.lookup import fault_of, latest_determination
 from controller.domain.rule_sets import RuleSet
+
+_INSTANT = timedelta(microseconds=1)
+_ON = frozenset({Outcome.REACTIVATE, Outcome.DISPATCH, Outcome.OWED})
+# Fraud and loss end a benefit at once (T§10e iv-v, 12d iii); no benefit outlives Plus (T§6).
+_AT_ONCE = frozenset({"fraud", "not_genuine", "lost_by_customer", "hub_gone", "no_live_plus", "no_plus_on_line"})
+# An outage declared late takes away what is in use: a person confirms that first (policy).
+_CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
+# What is never the reason why an entitlement stops.
+_IDLE_FIELDS = frozenset({"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs"})
 
 
 class Benefit(StrEnum):
@@ -16,7 +37,11 @@ class Benefit(StrEnum):
 
 
 class EndingState(StrEnum):
-    """Where an ending stands: not ending; to be told; told and waiting; held by another fault; a person confirms; off now."""
+    """Where an ending stands; only `off` means that the benefit is off.
+
+    not_ending: owed now. tell: the customer must be told. waiting: told, or the wait for the notice is over; off at
+    `switch_off_at`. held: another entitling fault keeps it on. confirm: a person confirms before anybody is cut.
+    """
 
     NOT_ENDING = "not_ending"
     TELL = "tell"
@@ -30,7 +55,8 @@ class EndingState(StrEnum):
 class Ending:
     """The ending of one benefit of one fault at an instant.
 
-    `switch_off_at` is the instant to name in the notice (and a due for the owed row), `held_by` the entitling fault that withdraws it.
+    `cause` is the decision's code when it ceased to be owed (`never_on` where it never was), `switch_off_at` the
+    instant to name in the notice, `held_by` the entitling fault that withdraws the ending.
     """
 
     fault_id: str
@@ -38,15 +64,153 @@ class Ending:
     state: EndingState
     cause: str
     reason: str
+    ceased_at: datetime | None = None
     switch_off_at: datetime | None = None
     held_by: str | None = None
 
-
-def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Ending:
-    """Say at `at` how the benefit ends: told first, then off in the quiet window; at once for fraud or loss (T§10f, 12e)."""
-    raise NotImplementedError
+    @property
+    def is_on(self) -> bool:
+        """Say whether the benefit is still on."""
+        return self.state is not EndingState.OFF
 
 
 def switch_off_instant(from_at: datetime, rules: RuleSet) -> datetime:
-    """Return the first instant at or after `from_at` inside the quiet window, Europe/London, whatever the clocks do (policy)."""
-    raise NotImplementedError
+    """Return the first instant at or after `from_at` inside the quiet window, Europe/London (policy).
+
+    The window's ends are clock times, so it is shorter or longer where the clocks change inside it.
+    """
+    window = rules.quiet_window
+    from_at = utc(from_at)
+    if window.immediate:
+        return from_at
+    day = local_day(from_at) - timedelta(days=1)
+    while True:
+        closing_day = day if window.closes > window.opens else day + timedelta(days=1)
+        if from_at < local_instant(closing_day, window.closes):
+            return max(from_at, local_instant(day, window.opens))
+        day += timedelta(days=1)
+
+
+def decide_benefit(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Decision:
+    """Decide one of the two benefits of a fault at `at` (T§10, 12)."""
+    decide = mini_hub_owed if benefit is Benefit.MINI_HUB else backup_entitles
+    return decide(facts, fault_id, at, rules)
+
+
+def _decide_as_known(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Decision | None:
+    """Decide by what was known at `at`; None before the report was known."""
+    known = facts.as_known(at)
+    fault = next((each for each in known.faults if each.fault_id == fault_id), None)
+    return None if fault is None or at < fault.reported_at else decide_benefit(known, fault_id, benefit, at, rules)
+
+
+def _instants(fact: Fact) -> Iterator[datetime]:
+    """Yield every instant at which a fact begins, ends or becomes known."""
+    for each in fields(fact):
+        value = getattr(fact, each.name)
+        if isinstance(value, datetime):
+            yield value
+    last_day, due_on, starts_on = (getattr(fact, name, None) for name in ("last_day", "due_on", "starts_on"))
+    if last_day is not None:
+        yield day_ends(last_day)
+    if due_on is not None:
+        yield day_ends(due_on)
+    if starts_on is not None:
+        yield day_starts(starts_on)
+
+
+def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
+    """Return the instants after `start` and up to `end` at which an entitlement may have stopped, latest first."""
+    found = {
+        instant
+        for each in fields(facts)
+        if each.name not in _IDLE_FIELDS
+        for fact in getattr(facts, each.name)
+        for instant in _instants(fact)
+        if start < instant <= end
+    }
+    return sorted(found, reverse=True)
+
+
+def ceased_at(
+    facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet
+) -> tuple[datetime, Decision] | None:
+    """Return when a benefit that is not owed at `at` stopped being owed, and the decision that says why; else None.
+
+    The past is judged by what was known then: an outage declared late does not undo that a hub was on.
+    """
+    reported = min(each.reported_at for each in facts.faults if each.fault_id == fault_id)
+    for change in _changes(facts, reported, at):
+        before = _decide_as_known(facts, fault_id, benefit, change - _INSTANT, rules)
+        after = _decide_as_known(facts, fault_id, benefit, change, rules)
+        if before is not None and before.outcome in _ON and after is not None:
+            return change, after
+    return None
+
+
+def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Ending:
+    """Say at `at` how the benefit of this fault ends (T§10f, 12e); takes every version of the facts.
+
+    The customer is told first, naming the time, and it goes off in the quiet window. At once for fraud, loss and the
+    end of Plus. Held while another entitling fault is open: of the same line for the hub, of the account for Backup.
+    """
+    at = utc(at)
+    known = facts.as_known(at)
+    now = decide_benefit(known, fault_id, benefit, at, rules)
+    ending = Ending(fault_id=fault_id, benefit=benefit, state=EndingState.NOT_ENDING, cause=now.code, reason=now.reason)
+    if now.outcome in _ON:
+        return ending
+    ceased = ceased_at(facts, fault_id, benefit, at, rules)
+    if ceased is None:
+        return replace(ending, state=EndingState.OFF, cause="never_on")
+    since, why = ceased
+    ending = replace(ending, cause=why.code, reason=why.reason, ceased_at=since)
+    held_by = _held_by(known, fault_of(known, fault_id), benefit, at, rules)
+    if held_by is not None:
+        return replace(ending, state=EndingState.HELD, held_by=held_by)
+    return _unheld(known, ending, at, rules)
+
+
+def _unheld(known: Facts, ending: Ending, at: datetime, rules: RuleSet) -> Ending:
+    """Say how an ending that nothing holds goes on; `ending` tells why and since when."""
+    since = ending.ceased_at or at
+    if ending.cause in _AT_ONCE:
+        return replace(ending, state=EndingState.OFF, switch_off_at=since)
+    if ending.cause in _CONFIRMED:
+        kinds = frozenset({DeterminationKind.WITHDRAW_DESPITE_USE})
+        word = latest_determination(known, ending.fault_id, kinds, at)
+        if word is None or word.at < since:
+            return replace(ending, state=EndingState.CONFIRM)
+        since = word.at
+    return _told(known, ending, since, at, rules)
+
+
+def _told(known: Facts, ending: Ending, since: datetime, at: datetime, rules: RuleSet) -> Ending:
+    """Wait for the notice, for a bounded time only, and then for the quiet window (T§10f, 12e)."""
+    bound = since + rules.notice_wait
+    told = [
+        max(each.delivered_at, each.names_time or each.delivered_at)
+        for each in known.ending_notices
+        if each.fault_id == ending.fault_id
+        and each.sent_at >= (ending.ceased_at or since)
+        and each.delivered_at is not None
+        and each.delivered_at <= at
+    ]
+    if not told and at < bound:
+        return replace(ending, state=EndingState.TELL, switch_off_at=switch_off_instant(at, rules))
+    off_at = switch_off_instant(min([*told, bound]), rules)
+    return replace(ending, state=EndingState.OFF if at >= off_at else EndingState.WAITING, switch_off_at=off_at)
+
+
+def _held_by(known: Facts, fault: Fault, benefit: Benefit, at: datetime, rules: RuleSet) -> str | None:
+    """Return another open fault that entitles now: of the same line for the hub, of the account for Backup."""
+    account_id = account_of_fault(known, fault, at, rules)
+    for other in sorted(known.faults, key=lambda each: (each.reported_at, each.fault_id)):
+        if other.fault_id == fault.fault_id or other.reported_at > at:
+            continue
+        same_line = other.line_id == fault.line_id
+        same_account = account_id is not None and account_of_fault(known, other, at, rules) == account_id
+        within = same_line if benefit is Benefit.MINI_HUB else same_account
+        if within and decide_benefit(known, other.fault_id, benefit, at, rules).outcome in _ON:
+            return other.fault_id
+    return None

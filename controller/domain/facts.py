@@ -1,19 +1,46 @@
 """Dated facts: what a rule needs to know, and when it became known.
 
-Every fact has two times. Its own fields say when it was true of the world; `recorded_at` and `superseded_at` bound the version in which
-this system knew it. A correction is a new version: the old one gets `superseded_at`, the new one the same id and that instant as its
-`recorded_at`. So `Facts.as_known(t)` shows what was known at `t`, and any decision can be computed again as of then.
+Every fact has two times. Its own fields say when it was true of the world; `recorded_at` and `superseded_at` bound the
+version in which this system knew it. A correction is a new version: the old one gets `superseded_at`, the new one the
+same id and that instant as its `recorded_at`. So `Facts.as_known(t)` shows what was known at `t`, and any decision can
+be computed again as of then.
 
-All instants are timezone-aware (UTC is best). A `date` is a day in Europe/London; a last day counts whole, to its midnight.
+Instants must be timezone-aware and are kept in UTC, so that every difference is elapsed time. A `date` is a day in
+Europe/London; a last day counts whole, to its midnight.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import get_type_hints
 
 KNOWN_FROM_THE_START = datetime(1, 1, 1, tzinfo=UTC)
 NOT_SUPERSEDED = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class NaiveInstantError(ValueError):
+    """An instant without a time zone reached the domain; the caller must attach one."""
+
+
+def utc(instant: datetime) -> datetime:
+    """Return the instant in UTC; raises NaiveInstantError where no zone is attached."""
+    if instant.tzinfo is None:
+        raise NaiveInstantError(f"{instant.isoformat()} has no time zone: attach one before it becomes a fact")
+    return instant.astimezone(UTC)
+
+
+_INSTANTS: dict[str, tuple[str, ...]] = {}
+
+
+def _instants_of(kind: "type[Fact]") -> tuple[str, ...]:
+    """Name a kind's fields that hold an instant, looked up once a kind."""
+    names = _INSTANTS.get(kind.__name__)
+    if names is None:
+        hints = get_type_hints(kind)
+        names = tuple(name for name, hint in hints.items() if hint in {datetime, datetime | None})
+        _INSTANTS[kind.__name__] = names
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +49,12 @@ class Fact:
 
     recorded_at: datetime = KNOWN_FROM_THE_START
     superseded_at: datetime = NOT_SUPERSEDED
+
+    def __post_init__(self) -> None:
+        for name in _instants_of(type(self)):
+            instant = getattr(self, name)
+            if instant is not None and instant.tzinfo is not UTC:
+                object.__setattr__(self, name, utc(instant))
 
     def is_known_at(self, instant: datetime) -> bool:
         """Say whether this version was the known one at `instant`."""
@@ -60,8 +93,8 @@ class Line(Fact):
 class Service(Fact):
     """One product on one line and one account for one period.
 
-    A regrade, a move to another account or to another line ends one row (`last_day`) and starts another with the same `service_id` on the
-    next day. `last_day` None: no end known.
+    A regrade, a move to another account or to another line ends one row (`last_day`) and starts another with the same
+    `service_id` on the next day. `last_day` None: no end known.
     """
 
     service_id: str
@@ -94,8 +127,9 @@ class AllowanceFrom:
 class Plan(Fact):
     """A mobile plan for one period on one account.
 
-    A move to another account ends one row (`last_day`) and starts another (`live_from`), with the same `plan_id` and `purchased_at`.
-    `live_from` None: live from the purchase. `allowances` in any order; the latest one in effect counts.
+    A move to another account ends one row (`last_day`) and starts another (`live_from`), with the same `plan_id` and
+    `purchased_at`. `live_from` None: live from the purchase. `allowances` in any order; the latest in effect counts.
+    `extra_speed_from`: when the customer took the Extra Speed add-on, if they did.
     """
 
     plan_id: str
@@ -104,7 +138,7 @@ class Plan(Fact):
     allowances: tuple[AllowanceFrom, ...]
     live_from: datetime | None = None
     last_day: date | None = None
-    has_extra_speed: bool = False
+    extra_speed_from: datetime | None = None
     base_tier: str = "standard"
 
 
@@ -222,7 +256,7 @@ class LineEvent(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedRestart(Fact):
-    """We asked for a restart (ours, or a guided step): the first drop from `at` to `until` is not a drop of the line's."""
+    """We asked for a restart (ours or a guided step): the first drop from `at` to `until` is none of the line's."""
 
     line_id: str
     at: datetime
@@ -265,7 +299,7 @@ class Fault(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation(Fact):
-    """A result of diagnostics; what a (kind, result) bears on is rule-set data (`rule_sets.OBSERVATION_MEANINGS`)."""
+    """A result of diagnostics; `rule_sets.OBSERVATION_MEANINGS` says what a (kind, result) bears on."""
 
     fault_id: str
     kind: str
@@ -275,7 +309,7 @@ class Observation(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticsFinished(Fact):
-    """The tests of a fault are done; `engineer_booked` when a visit is still to come (it never holds a benefit up: T§10d, 12c)."""
+    """The tests of a fault are done; a visit still to come (`engineer_booked`) holds no benefit up (T§10d, 12c)."""
 
     fault_id: str
     at: datetime
@@ -302,8 +336,8 @@ class DeterminationKind(StrEnum):
 class Determination(Fact):
     """A named person's discretion with a reason.
 
-    `subject_id` is a fault for most kinds; a line for GRANT_REPLACEMENT; a hub for RELEASE_HUB_SIM. Without a name or a reason it has no
-    effect.
+    `subject_id` is a fault for most kinds; a line for GRANT_REPLACEMENT; a hub for RELEASE_HUB_SIM. Without a name or a
+    reason it has no effect.
     """
 
     determination_id: str
@@ -361,12 +395,13 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndingNotice(Fact):
-    """The customer was told that a benefit ends (T§10f, 12e); at most one of `delivered_at` and `undeliverable_at` is set."""
+    """The customer is told that a benefit ends, and when (T§10f, 12e); `names_time` is the switch-off it names."""
 
     fault_id: str
     sent_at: datetime
     delivered_at: datetime | None = None
     undeliverable_at: datetime | None = None
+    names_time: datetime | None = None
     kind: NoticeKind = NoticeKind.SWITCH_OFF_ANNOUNCED
 
 
@@ -393,8 +428,9 @@ class EquipmentAssignment(Fact):
 class Facts:
     """Everything known of one billing account and of whatever touches it; the input of every rule.
 
-    The caller gathers it (one account, its services, their lines, hubs, plans, faults, …). Rules look up by id, so facts of others in it
-    do no harm.
+    The caller gathers it (one account, its services, their lines, hubs, plans, faults, …). Rules look up by id, so
+    facts of others in it do no harm. A rule expects one version of each fact: pass `facts.as_known(known_at)`. Only
+    `ending`, `sim` and `allowance`, which also look at what was known before, take every version.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -424,6 +460,7 @@ class Facts:
 
     def as_known(self, known_at: datetime) -> "Facts":
         """Keep the versions that were known at `known_at`."""
+        known_at = utc(known_at)
         kept = {f.name: tuple(x for x in getattr(self, f.name) if x.is_known_at(known_at)) for f in fields(self)}
         return Facts(**kept)
 

@@ -1,17 +1,15 @@
 """Versioned rules as data: what may change without the code changing (T§15-17).
 
-A rule set is in force from `valid_from` and is published at an address on a date. A fault is decided under the one in force at its report.
+A rule set is in force from `valid_from` and is published at an address on a date. A fault is decided under the one in
+force at its report.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from controller.domain.facts import Jurisdiction
-
-LONDON = ZoneInfo("Europe/London")
 
 
 class Bearing(StrEnum):
@@ -54,7 +52,7 @@ OBSERVATION_MEANINGS: Mapping[tuple[str, str], Bearing] = {
     ("engineer", "cured"): Bearing.CURED,
     ("engineer", "clear"): Bearing.NOTHING_FOUND,
 }
-"""(kind, result) of an observation → what it bears on. Anything not listed bears on nothing and is flagged."""
+"""(kind, result) of an observation → what it bears on; anything else bears on nothing and is flagged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +113,7 @@ RULE_SETS: tuple[RuleSet, ...] = (
 
 
 def rules_at(instant: datetime, rule_sets: tuple[RuleSet, ...] = RULE_SETS) -> RuleSet:
-    """Return the rule set in force at `instant`; before the first one, the first (T§17: terms are published, then hold)."""
+    """Return the rule set in force at `instant`; before the first one, the first (T§17)."""
     in_force = [each for each in rule_sets if each.valid_from <= instant]
     return (
         max(in_force, key=lambda each: each.valid_from)

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.domain.facts import Facts
+from controller.domain.ending import Benefit, ending_of
+from controller.domain.exclusions import account_of_fault
+from controller.domain.facts import Facts, Fault, HubFate, SuspicionKind, utc
+from controller.domain.hub_benefit import hubs_of_line, is_reusable, loss_of
+from controller.domain.identity import identity_alarm
+from controller.domain.lookup import is_open_between
 from controller.domain.rule_sets import RuleSet
+
+# A hub that is out of its customer's hands; a damaged or dead one can do no harm.
+_OUT_OF_HANDS = frozenset({HubFate.LOST_BY_CUSTOMER, HubFate.LOST_IN_POST, HubFate.STOLEN})
 
 
 class SimState(StrEnum):
@@ -43,16 +51,6 @@ class SimDue:
     reasons: tuple[str, ...]
 
 
-def state_due(reasons: Iterable[Reason], at: datetime) -> SimDue:
-    """Fold open reasons: any bar → barred; else any reason → active; else parked. Order and repetition don't matter."""
-    raise NotImplementedError
-
-
-def reasons_for_hub(facts: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reason, ...]:
-    """Return the reasons open at `at` for this hub, computed from facts: entitling faults of its line, faults ending, bars."""
-    raise NotImplementedError
-
-
 class SimStep(StrEnum):
     """What to ask of the carrier next."""
 
@@ -61,6 +59,95 @@ class SimStep(StrEnum):
     BAR = "bar"
 
 
+_STEPS = {SimState.ACTIVE: SimStep.ACTIVATE, SimState.PARKED: SimStep.PARK, SimState.BARRED: SimStep.BAR}
+
+
+def state_due(reasons: Iterable[Reason], at: datetime) -> SimDue:
+    """Fold open reasons: any bar → barred; else any reason → active; else parked. Order and repetition don't matter."""
+    at = utc(at)
+    held = [each for each in reasons if is_open_between(each.opened_at, each.closed_at, at)]
+    bars = {each.reason_id for each in held if each.kind is ReasonKind.BAR}
+    if bars:
+        return SimDue(state=SimState.BARRED, reasons=tuple(sorted(bars)))
+    state = SimState.ACTIVE if held else SimState.PARKED
+    return SimDue(state=state, reasons=tuple(sorted({each.reason_id for each in held})))
+
+
 def next_step(due: SimState, observed: SimState | None) -> SimStep | None:
-    """Return the next thing to ask of the carrier, or None when it is already so; unknown (None) is asked for anew."""
-    raise NotImplementedError
+    """Return what to ask of the carrier next, or None when it is so already; an unknown state is asked for anew."""
+    return None if due is observed else _STEPS[due]
+
+
+def reasons_for_hub(facts: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reason, ...]:
+    """Return the reasons open at `at` for this hub; takes every version of the facts.
+
+    Faults of its line that entitle and that it serves, faults whose ending is not over, and bars: the SIM seen in
+    foreign equipment, the hub out of its customer's hands, an account suspected of fraud.
+    """
+    at = utc(at)
+    known = facts.as_known(at)
+    lines = {each.line_id for each in known.hub_assignments if each.hub_id == hub_id}
+    faults = [each for each in known.faults if each.line_id in lines and each.reported_at <= at]
+    return (*_of_faults(facts, known, hub_id, faults, at=at, rules=rules), *_bars(known, hub_id, at, rules))
+
+
+def hub_sim_due(facts: Facts, hub_id: str, at: datetime, rules: RuleSet) -> SimDue:
+    """Return the data state due to a hub's SIM at `at`."""
+    return state_due(reasons_for_hub(facts, hub_id, at, rules), at)
+
+
+def serves(known: Facts, hub_id: str, fault: Fault, at: datetime) -> bool:
+    """Say whether this hub serves the fault's line: the newest that can, or an older one while newer are in the post.
+
+    Reading (T§10c): a hub on its way counts as existing, but a home that is online does not go dark until it is there.
+    """
+    for each in hubs_of_line(known, fault.line_id, at):
+        usable = is_reusable(known, each.hub_id, fault, at)
+        if each.hub_id == hub_id:
+            return usable
+        if usable and each.delivered_at is not None and each.delivered_at <= at:
+            return False
+    return False
+
+
+def _of_faults(
+    facts: Facts, known: Facts, hub_id: str, faults: list[Fault], *, at: datetime, rules: RuleSet
+) -> tuple[Reason, ...]:
+    found = []
+    for fault in sorted(faults, key=lambda each: (each.reported_at, each.fault_id)):
+        if serves(known, hub_id, fault, at):
+            ending = ending_of(facts, fault.fault_id, Benefit.MINI_HUB, at, rules)
+            if ending.is_on:
+                found.append(Reason(reason_id=fault.fault_id, kind=ReasonKind.FAULT, opened_at=fault.reported_at))
+    return tuple(found)
+
+
+def _bars(known: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reason, ...]:
+    found = []
+    alarm = identity_alarm(known, hub_id, at, rules)
+    if alarm is not None:
+        found.append(Reason(reason_id=f"identity:{alarm.imei}", kind=ReasonKind.BAR, opened_at=alarm.seen_at))
+    loss = loss_of(known, hub_id, at)
+    if loss is not None and loss.fate in _OUT_OF_HANDS:
+        found.append(Reason(reason_id=f"loss:{loss.fate.value}", kind=ReasonKind.BAR, opened_at=loss.at))
+    return (*found, *_fraud_bars(known, hub_id, at, rules))
+
+
+def _fraud_bars(known: Facts, hub_id: str, at: datetime, rules: RuleSet) -> Iterable[Reason]:
+    """Bar the SIM where fraud is suspected of the account; suspicion of one fault only ends that fault's benefit."""
+    lines = {
+        a.line_id
+        for a in known.hub_assignments
+        if a.hub_id == hub_id and is_open_between(a.dispatched_at, a.ended_at, at)
+    }
+    accounts = {account_of_fault(known, Fault(fault_id="", line_id=line, reported_at=at), at, rules) for line in lines}
+    return tuple(
+        Reason(reason_id=f"fraud:{each.suspicion_id}", kind=ReasonKind.BAR, opened_at=each.raised_at)
+        for each in known.suspicions
+        if each.kind is SuspicionKind.FRAUD
+        and each.fault_id is None
+        and each.account_id in accounts
+        and each.grounds.strip()
+        and each.by.strip()
+        and is_open_between(each.raised_at, each.cleared_at, at)
+    )

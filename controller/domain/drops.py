@@ -1,0 +1,153 @@
+"""Drops and losses of one line, from the events of any number of sources (T§10b ii).
+
+A *drop* is one loss, counted once however many sources or layers saw it. Strategy: fold the line's events in order of
+time. A loss while the line is up is a new drop; a loss while it is down, or within `same_loss` of the last drop's start
+(clocks of sources differ, PPP follows sync), is another sighting of it. A source that reports the same layer lost twice
+has missed a recovery in between, so that counts anew (reading: the customer's side).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from controller.domain.facts import OUR_RESTART, Facts, LineEvent, LineEventKind, Outage
+from controller.domain.lookup import is_open_between
+from controller.domain.rule_sets import RuleSet
+
+_GAINS = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
+_LAYERS = {
+    LineEventKind.SYNC_LOST: "sync",
+    LineEventKind.SYNC_GAINED: "sync",
+    LineEventKind.PPP_LOST: "ppp",
+    LineEventKind.PPP_GAINED: "ppp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One loss: every instant it was seen at (first one first), by whom, and the causes that were reported."""
+
+    seen_at: tuple[datetime, ...]
+    seen_by: frozenset[tuple[str, str]]
+    causes: frozenset[str]
+
+    @property
+    def began_at(self) -> datetime:
+        """The first sighting."""
+        return self.seen_at[0]
+
+    def is_within(self, start: datetime, end: datetime) -> bool:
+        """Say whether it was seen in the window, both ends included (reading: any sighting inside counts)."""
+        return any(start <= each <= end for each in self.seen_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A time without broadband: from the first loss until every layer lost has come back (None: not yet)."""
+
+    began_at: datetime
+    ended_at: datetime | None
+    recovery_is_reported: bool
+
+
+def _ordered(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
+    """Return the line's events up to `until`; at one instant recoveries come before losses."""
+    found = {
+        (each.at, each.kind not in _GAINS, each.kind.value, each.source, each.cause or ""): each
+        for each in facts.line_events
+        if each.line_id == line_id and each.at <= until
+    }
+    return [found[key] for key in sorted(found)]
+
+
+def drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tuple[Drop, ...]:
+    """Return the line's drops up to `until`, in order, without the restarts we asked for (T§10b ii)."""
+    drops: list[Drop] = []
+    is_down = False
+    for event in _ordered(facts, line_id, until):
+        if event.kind in _GAINS:
+            is_down = False
+        elif drops and _is_same_loss(drops[-1], event, is_down=is_down, rules=rules):
+            drops[-1] = _seen_again(drops[-1], event)
+        else:
+            drops.append(Drop((event.at,), frozenset({_eye(event)}), _causes(event)))
+            is_down = True
+    return _without_restarts(drops, facts, line_id)
+
+
+def _eye(event: LineEvent) -> tuple[str, str]:
+    return event.source, _LAYERS[event.kind]
+
+
+def _causes(event: LineEvent) -> frozenset[str]:
+    return frozenset({event.cause} if event.cause else ())
+
+
+def _is_same_loss(drop: Drop, event: LineEvent, *, is_down: bool, rules: RuleSet) -> bool:
+    return _eye(event) not in drop.seen_by and (is_down or event.at - drop.began_at <= rules.same_loss)
+
+
+def _seen_again(drop: Drop, event: LineEvent) -> Drop:
+    return replace(
+        drop,
+        seen_at=(*drop.seen_at, event.at),
+        seen_by=drop.seen_by | {_eye(event)},
+        causes=drop.causes | _causes(event),
+    )
+
+
+def _without_restarts(drops: Iterable[Drop], facts: Facts, line_id: str) -> tuple[Drop, ...]:
+    """Leave out the restarts we asked for: those marked so, and the first drop in the time of each asked restart."""
+    kept = [each for each in drops if OUR_RESTART not in each.causes]
+    for restart in sorted((r for r in facts.asked_restarts if r.line_id == line_id), key=lambda r: (r.at, r.until)):
+        asked = next((each for each in kept if restart.at <= each.began_at <= restart.until), None)
+        if asked is not None:
+            kept.remove(asked)
+    return tuple(kept)
+
+
+def most_drops(drops: Iterable[Drop], start: datetime, end: datetime, rules: RuleSet) -> int:
+    """Return the highest number of drops in the window before any instant from `start` to `end` (T§10b ii).
+
+    Reading: the condition may hold at the report or at any later instant, so neither a late drop nor slowness costs the
+    customer. The number can only rise where the window's end meets a sighting, so those instants are enough.
+    """
+    found = tuple(drops)
+    ends = {start, *(seen for drop in found for seen in drop.seen_at if start < seen <= end)}
+    return max(count_drops(found, each, rules) for each in ends)
+
+
+def count_drops(drops: Iterable[Drop], at: datetime, rules: RuleSet) -> int:
+    """Count the drops in the window that ends at `at`: elapsed hours, both ends included (T§10b ii)."""
+    return sum(each.is_within(at - rules.drop_window, at) for each in drops)
+
+
+def outages_of(facts: Facts, line_id: str) -> tuple[Outage, ...]:
+    """Return the outages whose scope holds the line, earliest first."""
+    found = [each for each in facts.outages if line_id in each.line_ids]
+    return tuple(sorted(found, key=lambda each: (each.from_at, each.outage_id)))
+
+
+def is_in_outage(drop: Drop, outages: Iterable[Outage]) -> bool:
+    """Say whether every sighting of the drop lies inside an outage of its line."""
+    covering = tuple(outages)
+    return all(any(is_open_between(o.from_at, o.until, seen) for o in covering) for seen in drop.seen_at)
+
+
+def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
+    """Return the line's times without broadband up to `until`, in order (T§10b i)."""
+    events = _ordered(facts, line_id, until)
+    reporting = {_LAYERS[each.kind] for each in events if each.kind in _GAINS}
+    found: list[Down] = []
+    lost: set[str] = set()
+    for event in events:
+        layer = _LAYERS[event.kind]
+        if event.kind not in _GAINS:
+            if not lost:
+                found.append(Down(event.at, None, recovery_is_reported=layer in reporting))
+            lost.add(layer)
+        elif layer in lost:
+            lost.discard(layer)
+            if not lost:
+                found[-1] = replace(found[-1], ended_at=event.at)
+    return tuple(found)
