@@ -4,12 +4,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # How long a child may take to leave after SIGTERM before it is killed.
 GRACE_S = 5.0
 _TAIL_BYTES = 4096
+
+
+def program(name: str) -> str:
+    """The console script beside the running Python, else the one on PATH."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else name
 
 
 class ProcessEndedError(Exception):
