@@ -3,23 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from firmware_bridge.at.validators import is_imei, is_imeisv, is_imsi
 from firmware_bridge.modem.parse.fields import at, failure, fields, number, octets, payload, payloads, unquoted
 
 _IDENTIFIER = re.compile(r'"?\s*(\d{14,17})\s*"?')
 _ICCID = re.compile(r"89\d{4}[0-9A-F]{12,14}")
 _MSISDN = re.compile(r"\+?\d{3,20}")
 _INTERNATIONAL = 145  # TS 24.008 10.5.4.7 type of address
-
-
-def luhn_valid(digits: str) -> bool:
-    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
-    if not digits.isascii() or not digits.isdigit():
-        return False
-    total = 0
-    for index, char in enumerate(reversed(digits)):
-        doubled = int(char) * (1 + index % 2)
-        total += doubled - 9 * (doubled > 9)
-    return total % 10 == 0
 
 
 def _candidates(lines: Sequence[str], *names: str) -> list[str]:
@@ -36,7 +26,7 @@ def parse_imei(lines: Sequence[str]) -> str:
         ReplyError: when no line holds one; a line that fails Luhn is somebody else's line (Q16).
     """
     for digits in _candidates(lines, "+CGSN", "+GSN", "+EGMR", "+SIMEI", "IMEI"):
-        if len(digits) == 15 and luhn_valid(digits):
+        if is_imei(digits):
             return digits
     raise failure("+CGSN", " | ".join(lines), "no IMEI")
 
@@ -44,7 +34,7 @@ def parse_imei(lines: Sequence[str]) -> str:
 def parse_imeisv(lines: Sequence[str]) -> str:
     """The IMEISV of +CGSN=2: 16 digits, no check digit (TS 23.003 6.2.2)."""
     for digits in _candidates(lines, "+CGSN"):
-        if len(digits) == 16:
+        if is_imeisv(digits):
             return digits
     raise failure("+CGSN", " | ".join(lines), "no IMEISV")
 
@@ -84,7 +74,7 @@ def parse_iccid(lines: Sequence[str]) -> str:
 def parse_imsi(lines: Sequence[str]) -> str:
     """The IMSI of +CIMI: 14 or 15 digits on a line of their own (TS 23.003 2.2; shorter ones are not in use)."""
     for digits in _candidates(lines, "+CIMI"):
-        if len(digits) in {14, 15}:
+        if is_imsi(digits):
             return digits
     raise failure("+CIMI", " | ".join(lines), "no IMSI")
 

@@ -1,0 +1,47 @@
+"""Received messages in PDU mode (TS 27.005). Bodies go to the caller alone."""
+
+import logging
+
+from firmware_bridge.at.commands import Command, Messages, Prefixed
+from firmware_bridge.errors import CommandError
+from firmware_bridge.modem.parse.sms import join_parts, parse_cmgl, parse_cpms
+from firmware_bridge.modem.query import Query
+from firmware_bridge.modem.session import Session
+from firmware_bridge.types import Sms
+
+_log = logging.getLogger(__name__)
+
+ALL_MESSAGES = Query(Command("AT+CMGL=4", Messages("+CMGL", pdu=True)), parse_cmgl, learnable=False)
+STORAGE = Query(Command("AT+CPMS?", Prefixed("+CPMS")), parse_cpms)
+# The rest of a long message that never came must not fill the storage and silence the doorbell.
+ORPHANS_MOST = 10
+_EMPTY_PLACE = 321  # TS 27.005 3.2.5: invalid memory index
+
+
+async def receive(session: Session) -> tuple[Sms, ...]:
+    """Every whole message in the storage that +CMTI names, the oldest place first; parts still missing wait.
+
+    Places that belong to no whole message are emptied from the lowest when there are more than `ORPHANS_MOST`.
+    """
+    await session.patiently(Command("AT+CMGF=0"))
+    storage, _, _ = await session.ask_first([STORAGE]) or (None, 0, 0)
+    messages, orphans = join_parts(await session.ask(ALL_MESSAGES), storage)
+    for index in orphans[: max(0, len(orphans) - ORPHANS_MOST)]:
+        _log.warning("deleting a message part whose rest never came, place %d", index)
+        await delete_place(session, index)
+    return messages
+
+
+async def delete_place(session: Session, index: int) -> None:
+    """Empty one place; an empty one is as good (the command may be sent twice)."""
+    try:
+        await session.patiently(Command(f"AT+CMGD={index}"))
+    except CommandError as error:
+        if error.code != _EMPTY_PLACE:
+            raise
+
+
+async def delete(session: Session, sms: Sms) -> None:
+    """Empty every place of a message."""
+    for index in sms.indexes:
+        await delete_place(session, index)

@@ -1,0 +1,94 @@
+"""Unsolicited result codes of the families, and what each means (TS 27.007, TS 27.005, and the vendors' own)."""
+
+from collections.abc import Callable, Sequence
+
+from firmware_bridge.at.commands import ChannelEvent, EventsLost, Rebooted, Resynchronised, Unsolicited
+from firmware_bridge.errors import ReplyError
+from firmware_bridge.modem.parse.clock import parse_ctze, parse_huawei_time, parse_nitz, parse_nwtime
+from firmware_bridge.modem.parse.registration import parse_registration_urc
+from firmware_bridge.modem.parse.signal import parse_csq, parse_hcsq
+from firmware_bridge.modem.parse.sim import parse_cpin
+from firmware_bridge.modem.parse.sms import parse_cmti
+from firmware_bridge.types import ModemEvent, ModemEventKind, Sim
+
+_Value = Callable[[Unsolicited], ModemEvent | None]
+
+
+def _registration(event: Unsolicited) -> ModemEvent:
+    """+CEREG carries the state of packet data; the circuit-switched ones only say that something changed."""
+    value = parse_registration_urc(event.line) if event.name == "+CEREG" else None
+    return ModemEvent(ModemEventKind.REGISTRATION, value)
+
+
+def _sim(event: Unsolicited) -> ModemEvent:
+    value = Sim(parse_cpin([event.line])) if event.name == "+CPIN" else None
+    return ModemEvent(ModemEventKind.SIM, value)
+
+
+def _message(event: Unsolicited) -> ModemEvent:
+    return ModemEvent(ModemEventKind.SMS, parse_cmti(event.line)[1] if event.name == "+CMTI" else None)
+
+
+_GONE = ("DEACT", "DETACH")
+
+
+def _packet_event(event: Unsolicited) -> ModemEvent | None:
+    """+CGEV (TS 27.007 10.1.19) and +QIURC: only a context that went away matters."""
+    text = event.line.upper()
+    lost = any(word in text for word in _GONE)
+    return ModemEvent(ModemEventKind.BEARER_LOST) if lost else None
+
+
+def _data_call(event: Unsolicited) -> ModemEvent | None:
+    """^NDISSTAT: 0 and +QNETDEVSTATUS with state 0 are a lost call."""
+    values = [value for value in event.parameters if isinstance(value, str)]
+    state = values[0] if event.name == "^NDISSTAT" else values[1] if len(values) > 1 else None
+    return ModemEvent(ModemEventKind.BEARER_LOST) if state == "0" else None
+
+
+def _lost(_: Unsolicited) -> ModemEvent:
+    return ModemEvent(ModemEventKind.BEARER_LOST)
+
+
+def _time(event: Unsolicited) -> ModemEvent:
+    parse = {"+CTZE": parse_ctze, "+NITZ": parse_nitz, "*PSUTTZ": parse_nitz}.get(event.name)
+    if parse is not None:
+        return ModemEvent(ModemEventKind.TIME, parse(event.line))
+    listed = {"^NWTIME": parse_nwtime, "^TIME": parse_huawei_time}.get(event.name)
+    return ModemEvent(ModemEventKind.TIME, listed([event.line]) if listed else None)
+
+
+def _signal(event: Unsolicited) -> ModemEvent | None:
+    if event.name == "+QIND":
+        return ModemEvent(ModemEventKind.SIGNAL) if "csq" in event.line.lower() else None
+    parse = {"^HCSQ": parse_hcsq, "+CSQ": parse_csq}.get(event.name)
+    return ModemEvent(ModemEventKind.SIGNAL, parse([event.line]) if parse else None)
+
+
+_MEANINGS: dict[str, _Value] = {
+    **dict.fromkeys(("+CREG", "+CGREG", "+CEREG", "+C5GREG", "^SRVST", "^MODE", "+ZPASR"), _registration),
+    **dict.fromkeys(("+CPIN", "+QSIMSTAT", "+QUSIM", "^SIMST", "+SIMCARD", "+ZUSIMR"), _sim),
+    **dict.fromkeys(("+CMTI", "+CMT"), _message),
+    **dict.fromkeys(("+CGEV", "+QIURC"), _packet_event),
+    **dict.fromkeys(("^NDISSTAT", "+QNETDEVSTATUS"), _data_call),
+    **dict.fromkeys(("NO CARRIER", "^NDISEND", "+CIPEVENT"), _lost),
+    **dict.fromkeys(("+CTZV", "+CTZE", "+NITZ", "*PSUTTZ", "^NWTIME", "^TIME"), _time),
+    **dict.fromkeys(("^HCSQ", "+CSQ", "+QIND", "^RSSI", "+ZRSSI"), _signal),
+}
+
+
+def translate(event: ChannelEvent) -> Sequence[ModemEvent]:
+    """What an event of the channel means to the agent; a line that does not parse means "look" without a value."""
+    if isinstance(event, Rebooted):
+        return (ModemEvent(ModemEventKind.REBOOTED, event.evidence),)
+    if isinstance(event, Resynchronised | EventsLost):
+        kinds = (ModemEventKind.REGISTRATION, ModemEventKind.SIM, ModemEventKind.SMS)
+        return tuple(ModemEvent(kind) for kind in kinds)
+    meaning = _MEANINGS.get(event.name)
+    if meaning is None:
+        return ()
+    try:
+        found = meaning(event)
+    except ReplyError:
+        return ()
+    return () if found is None else (found,)
