@@ -13,6 +13,7 @@ from simulator.faults import FaultBoard
 from simulator.modem.afflictions import Afflictions
 from simulator.modem.commands import habits_for, table_for
 from simulator.modem.memory import Stored, Volatile
+from simulator.modem.messages import Messages
 from simulator.modem.personality import Personality
 from simulator.modem.port import Port, PortSettings
 from simulator.modem.registration_reports import RegistrationReports
@@ -80,6 +81,7 @@ class SimulatedModem:
         self.registration.on_change = self._registration_changed
         self.reports = RegistrationReports(self)
         self.time = ModemTime(self)
+        self.messages = Messages(self)
         self.habits = habits_for(self)
         self._recheck_s = recheck_s
         self._settling = False
@@ -321,6 +323,7 @@ class SimulatedModem:
         if self.registration.registered and self.registration.cell is not None:
             country = operator_of(self.registration.cell.plmn).country
             self._plan(self.random.uniform(0.5, 2.5), lambda: self.time.receive(country))
+            self.messages.deliver_waiting()
 
     def activate(self, cid: int) -> None:
         """Bring a context up. Raises Cme as a network without service or an unknown context does."""
@@ -347,6 +350,12 @@ class SimulatedModem:
             self.release_bearer(cid)
             if self.volatile.packet_events:
                 self.urc(f"+CGEV: NW PDN DEACT {cid}")
+
+    def deliver_sms(self, sender: str, text: str) -> None:
+        """Somebody sends this subscriber a short message; out of reach it waits in the network."""
+        self.agenda.run_due()
+        self.messages.deliver(sender, text)
+        self.settle()
 
     def move_cells(self, path_loss_db: float) -> None:
         """Put every cell at this path loss."""

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from random import Random
+from typing import Protocol
 
 from simulator.clock import Agenda, Timer
 from simulator.radio.air import Air, Cell
 from simulator.radio.network import AskNetwork, Network, Verdict
 from simulator.radio.operators import is_home, may_roam
-from simulator.uicc import Subscription
 
 _FINAL_CAUSES = frozenset({3, 6, 7, 8})
 _NEXT_PLMN_CAUSES = frozenset({11, 12, 13, 14, 15})
@@ -24,6 +24,25 @@ T3411_S = 10.0  # next attempt after an abnormal end
 T3402_S = 720.0  # after five of them
 SEARCH_AGAIN_S = 30.0
 CONGESTION, PLMN_NOT_ALLOWED = 22, 11
+
+
+class Subscriber(Protocol):
+    """Who asks for service: what a card says about itself."""
+
+    @property
+    def iccid(self) -> str:
+        """The card's identity."""
+        ...
+
+    @property
+    def imsi(self) -> str:
+        """The subscriber's identity."""
+        ...
+
+    @property
+    def home_plmn(self) -> str:
+        """MCC and MNC of the home network."""
+        ...
 
 
 class Stat(IntEnum):
@@ -48,7 +67,7 @@ class Registration:
     imei: str
     on_change: Callable[[], None] = lambda: None
     radio_on: bool = False
-    subscription: Subscription | None = None
+    subscription: Subscriber | None = None
     stat: Stat = Stat.IDLE
     cell: Cell | None = None
     cause: int | None = None
@@ -72,7 +91,7 @@ class Registration:
             self._forget_refusals()
             self._restart()
 
-    def set_subscription(self, subscription: Subscription | None) -> None:
+    def set_subscription(self, subscription: Subscriber | None) -> None:
         """A SIM became usable, or went."""
         if subscription != self.subscription:
             self.subscription = subscription

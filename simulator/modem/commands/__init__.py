@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from simulator.modem.commands import basic, identity, network, packet, power, quectel, security
+from simulator.modem.commands import basic, identity, network, packet, power, quectel, security, sms
 from simulator.modem.commands.parameters import add_parameters
 from simulator.modem.habits import Habits
 from simulator.modem.personality import Personality, load
@@ -16,7 +16,7 @@ from simulator.modem.table import Commands, Table
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
 
-_GENERIC = (basic, identity, security, network, packet, power)
+_GENERIC = (basic, identity, security, network, packet, power, sms)
 
 
 _VENDORS: Mapping[str, tuple[Commands, type[Habits]]] = {"quectel": (quectel.COMMANDS, quectel.VendorHabits)}
