@@ -29,7 +29,7 @@ def _card(iccid: str, imsi: str, msisdn: str, pin: str | None) -> Uicc:
     return card
 
 
-def modem(  # noqa: PLR0917 - Typer's parameters are keywords to the user
+def modem(
     listen: Annotated[list[str], typer.Option(help="pty:PATH, unix:PATH or tcp:HOST:PORT; ,role=diag at will.")],
     personality: Annotated[str, typer.Option(help=f"One of {', '.join(names())}.")] = "quectel-ec25",
     seed: Annotated[int | None, typer.Option(help="The same seed plays the same run.")] = None,

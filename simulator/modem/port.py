@@ -319,6 +319,10 @@ class Port:
             return f"{numeric(final)}\r".encode()
         return f"\r\n{final}\r\n".encode()
 
+    def note(self, line: str) -> None:
+        """An information line of the running command that comes even though it fails."""
+        self._info.append(line)
+
     # -- unsolicited
 
     def urc(self, line: str) -> None:

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from simulator.modem.commands import basic, identity, network, packet, power, quectel, security, sms
+from simulator.modem.commands import (
+    basic,
+    huawei,
+    identity,
+    network,
+    packet,
+    power,
+    quectel,
+    security,
+    simcom,
+    sms,
+    zte,
+)
 from simulator.modem.commands.parameters import add_parameters
 from simulator.modem.habits import Habits
 from simulator.modem.personality import Personality, load
@@ -19,7 +31,12 @@ if TYPE_CHECKING:
 _GENERIC = (basic, identity, security, network, packet, power, sms)
 
 
-_VENDORS: Mapping[str, tuple[Commands, type[Habits]]] = {"quectel": (quectel.COMMANDS, quectel.VendorHabits)}
+_VENDORS: Mapping[str, tuple[Commands, type[Habits]]] = {
+    "quectel": (quectel.COMMANDS, quectel.VendorHabits),
+    "simcom": (simcom.COMMANDS, simcom.VendorHabits),
+    "huawei": (huawei.COMMANDS, huawei.VendorHabits),
+    "zte": (zte.COMMANDS, zte.VendorHabits),
+}
 _SUFFIXES = (("=?", Op.TEST), ("?", Op.READ))
 
 

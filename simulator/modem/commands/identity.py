@@ -23,7 +23,7 @@ def identification(request: Request) -> Answer:
         "imei": request.modem.imei,
         "svn": _SVN,
     }
-    return tuple(line.format(**facts) for line in made.identification)
+    return ("\r\n".join(line.format(**facts) for line in made.identification),)
 
 
 def _bare(attribute: str, *names: str) -> None:
