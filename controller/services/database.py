@@ -24,6 +24,7 @@ from uuid6 import uuid7
 from controller.services import journal, schema
 from controller.services.actor import Actor
 from controller.services.errors import DatabaseBusyError, DatabaseError, DatabaseUnreachableError
+from controller.services.policy import Policy
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Database:
         url: `sqlite:///path`, `sqlite://` (memory, tests only) or `postgresql://…` (psycopg 3).
         ids: the source of ids; one call, one new id.
         random: jitter of retries.
+        policy: the rule sets and our own choices beside them.
         session_type: the session class; tests inject failing ones.
     """
 
@@ -64,11 +66,13 @@ class Database:
         *,
         ids: Callable[[], str] = new_id,
         random: random_module.Random | None = None,
+        policy: Policy | None = None,
         session_type: type[Session] = Session,
         threads: int = POSTGRESQL_THREADS,
     ) -> None:
         self.url = normalise_url(url)
         self._ids = ids
+        self.policy = policy or Policy()
         self._random = random or random_module.Random()
         self._session_type = session_type
         self.is_sqlite = self.url.startswith("sqlite")
@@ -136,7 +140,7 @@ class Database:
     ) -> tuple[T, Committed]:
         try:
             with self._session_type(self.engine, expire_on_commit=False) as session:
-                journal.open_journal(session, self._ids)
+                journal.open_journal(session, self._ids, self.policy)
                 with session.begin():
                     result = f(session, actor, now, **kwargs)
                     journal.write(session, actor, now)

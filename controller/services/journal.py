@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from controller.services.actor import Actor
+from controller.services.policy import Policy
 
 _LOCK = 0x6D696E69  # "mini"
 
@@ -29,17 +30,23 @@ class Entry:
 
 @dataclass(slots=True)
 class Journal:
-    """The gathered entries of one transaction, and its source of ids."""
+    """The gathered entries of one transaction, its source of ids and the policy in force."""
 
     ids: Callable[[], str]
+    policy: Policy
     audit: list[Entry] = field(default_factory=list)
     feed: list[Entry] = field(default_factory=list)
     nouns: set[str] = field(default_factory=set)
 
 
-def open_journal(session: Session, ids: Callable[[], str]) -> None:
+def open_journal(session: Session, ids: Callable[[], str], policy: Policy) -> None:
     """Give the session its journal; called once, before the transaction's function."""
-    session.info["journal"] = Journal(ids)
+    session.info["journal"] = Journal(ids, policy)
+
+
+def policy_of(session: Session) -> Policy:
+    """Return the policy in force."""
+    return _of(session).policy
 
 
 def _of(session: Session) -> Journal:

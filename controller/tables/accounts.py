@@ -35,11 +35,12 @@ class Line(Versioned, table=True):
 
 
 class Service(Versioned, table=True):
-    """One product on one line and one account for one period."""
+    """One product on one line and one account for one period; a regrade or a move starts another period."""
 
     __tablename__ = "services"
-    __table_args__ = indexes("services", "account_id", "line_id")
+    __table_args__ = indexes("services", "service_id", "account_id", "line_id")
 
+    service_id: str = column("names the service over its periods", _KEPT, type=ID)
     account_id: str = column("who is billed", _KEPT, type=ID)
     line_id: str = column("which line it runs on", _KEPT, type=ID)
     product: str = column("whether it is Plus Broadband (T§2)", _KEPT, max_length=64)
@@ -60,18 +61,21 @@ class LeaveRequest(Versioned, table=True):
 
 
 class Plan(Versioned, table=True):
-    """A mobile plan for one period on one account."""
+    """A mobile plan for one period on one account; a move starts another period of the same plan."""
 
     __tablename__ = "plans"
-    __table_args__ = indexes("plans", "account_id")
+    __table_args__ = indexes("plans", "plan_id", "account_id")
 
+    plan_id: str = column("names the plan over its periods", _KEPT, type=ID)
     account_id: str = column("on which account benefits hang", _KEPT, type=ID)
     name: str = column("what customers call it", _KEPT, max_length=100)
     purchased_at: datetime = column("decides against a leave request (T§6)", _KEPT, type=INSTANT)
     live_from: datetime | None = column("from when it is on the account", _KEPT, type=INSTANT, default=None)
     last_day: date | None = column("after which day benefits end", _KEPT, default=None)
     allowances: list[dict[str, Any]] = column("its monthly allowance by date, in MB", _KEPT, type=JSON_DOCUMENT)
-    has_extra_speed: bool = column("the add-on that Fastest 4G replaces (T§13)", _KEPT, default=False)
+    extra_speed_from: datetime | None = column(
+        "the add-on that Fastest 4G replaces (T§13)", _KEPT, type=INSTANT, default=None
+    )
     base_tier: str = column("the speed tier without benefits", _KEPT, default="standard", max_length=16)
 
 

@@ -30,6 +30,19 @@ class LineEvent(SQLModel, table=True):
     recorded_at: datetime = column("when it became known", Retention.HISTORY, type=INSTANT)
 
 
+class AskedRestart(SQLModel, table=True):
+    """We asked for a restart: the first drop within its time is none of the line's."""
+
+    __tablename__ = "asked_restarts"
+    __table_args__ = (Index("ix_asked_restarts_line", "line_id"),)
+
+    id: str = column("names the request", _FAULT, type=ID, primary_key=True)
+    line_id: str = column("which line", _FAULT, type=ID)
+    at: datetime = column("since when", _FAULT, type=INSTANT)
+    until: datetime = column("until when", _FAULT, type=INSTANT)
+    recorded_at: datetime = column("when it became known", _FAULT, type=INSTANT)
+
+
 class Outage(Versioned, table=True):
     """A planned or unplanned outage."""
 

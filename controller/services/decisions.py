@@ -1,0 +1,78 @@
+"""Decisions as rows: each with the snapshot of what it rests on; a changed one takes the place of the one before."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from controller.domain.decisions import Decision, to_json
+from controller.services import journal
+from controller.tables.faults import DecisionRow
+
+
+def record(session: Session, fault_id: str, made: Sequence[Decision], now: datetime) -> None:
+    """Keep the decisions that differ from the present ones in outcome, reason, target or clause."""
+    present = {(row.question, row.subject): row for row in of_fault(session, fault_id)}
+    for decision in made:
+        row = present.get((decision.question.value, decision.subject))
+        if row is not None and _same(row, decision):
+            continue
+        if row is not None:
+            row.superseded_at = now
+            session.add(row)
+        session.add(_row(session, fault_id, decision))
+        session.flush()
+        journal.audited(
+            session,
+            "fault",
+            fault_id,
+            "decided",
+            question=decision.question.value,
+            outcome=decision.outcome.value,
+            clause=decision.clause,
+            code=decision.code,
+        )
+        journal.changed(
+            session, "fault", fault_id, "decided", question=decision.question.value, outcome=decision.outcome.value
+        )
+
+
+def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> tuple[DecisionRow, ...]:
+    """Return a fault's decisions in the order they were made; superseded ones only on demand."""
+    statement = select(DecisionRow).where(DecisionRow.fault_id == fault_id).order_by(DecisionRow.id)
+    if not with_history:
+        statement = statement.where(col(DecisionRow.superseded_at).is_(None))
+    return tuple(session.exec(statement))
+
+
+def _same(row: DecisionRow, decision: Decision) -> bool:
+    return (row.outcome, row.code, row.target, row.clause, row.basis, row.flags) == (
+        decision.outcome.value,
+        decision.code,
+        decision.target,
+        decision.clause,
+        decision.basis.value,
+        list(decision.flags),
+    )
+
+
+def _row(session: Session, fault_id: str, decision: Decision) -> DecisionRow:
+    inputs = to_json(decision.inputs)
+    return DecisionRow(
+        id=journal.new_id(session),
+        fault_id=fault_id,
+        question=decision.question.value,
+        subject=decision.subject,
+        outcome=decision.outcome.value,
+        clause=decision.clause,
+        basis=decision.basis.value,
+        code=decision.code,
+        reason=decision.reason,
+        contest=decision.contest,
+        rule_set=decision.rule_set,
+        target=decision.target,
+        due_at=decision.due_at,
+        inputs=inputs if isinstance(inputs, dict) else {},
+        flags=list(decision.flags),
+        at=decision.at,
+    )

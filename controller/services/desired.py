@@ -1,0 +1,195 @@
+"""The desired document of a hub, in business words: one document, one number (decision 3)."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlmodel import Session, col, select
+
+from controller.domain.sim import SimState as Due
+from controller.services import journal, owed
+from controller.services.actor import Actor
+from controller.services.errors import NotFoundError
+from controller.tables.hubs import HubRequest, HubSim, HubState
+
+NOUN: Final = "hubs"
+OPEN_REQUESTS: Final = ("asked", "begun")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """Light parental controls as set for this household (T§19)."""
+
+    level: str = "light"
+    enabled: bool = True
+    categories: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    safe_search: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestView:
+    """A one-off request that the document still holds."""
+
+    id: str
+    kind: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredDocument:
+    """What a hub should be; `until` is the lease's end, `renew_at` when this must be composed again."""
+
+    hub_id: str
+    revision: int
+    issued_at: datetime
+    internet_on: bool
+    until: datetime | None
+    iccids: tuple[str, ...]
+    apn: str
+    controls: Controls
+    requests: tuple[RequestView, ...] = field(default=())
+    renew_at: datetime | None = None
+    observed_revision: int = 0
+    published_revision: int = 0
+
+
+def compose(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> DesiredDocument:
+    """Return the document as it should be now; its revision grows only when something changes or the lease renews.
+
+    The revision is max(previous + 1, now in ms), taken here. A change is owed to the hub. Raises NotFoundError.
+    """
+    del actor
+    return refresh(session, hub_id, now)
+
+
+def refresh(session: Session, hub_id: str, now: datetime, *, deadline: datetime | None = None) -> DesiredDocument:
+    """Compose, see above; `deadline` is by when the change should have been sent."""
+    row = state_of(session, hub_id)
+    lease = journal.policy_of(session).lease
+    content = _content(session, row, now)
+    until = _until(row, now, lease, journal.policy_of(session).renew_before) if content["internet_on"] else None
+    content["until"] = until.isoformat() if until else None
+    if content != row.desired:
+        row.revision = max(row.revision + 1, int(now.timestamp() * 1000))
+        row.desired, row.composed_at = content, now
+        row.version += 1
+        session.add(row)
+        session.flush()
+        owed.mark(session, NOUN, hub_id, now=now, deadline=deadline)
+        journal.changed(session, "hub", hub_id, "desired", revision=row.revision)
+    return _document(row, journal.policy_of(session).renew_before)
+
+
+def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, revision: int) -> None:
+    """Record that the broker took a revision; delivery is proved only by what the hub reports."""
+    del actor, now
+    row = state_of(session, hub_id)
+    if revision > row.published_revision:
+        row.published_revision = revision
+        session.add(row)
+
+
+def set_fold(session: Session, hub_id: str, due: Due, now: datetime, *, deadline: datetime | None) -> DesiredDocument:
+    """Set what the fold over open reasons gives for a hub, and compose."""
+    row = state_of(session, hub_id)
+    row.desired = {**row.desired, "state": due.value}
+    return refresh(session, hub_id, now, deadline=deadline)
+
+
+def set_controls(
+    session: Session, actor: Actor, now: datetime, *, hub_id: str, controls: dict[str, Any]
+) -> DesiredDocument:
+    """Set the household's parental controls; the setting is kept over reactivations (T§19)."""
+    row = state_of(session, hub_id)
+    row.controls = {**row.controls, **controls}
+    session.add(row)
+    journal.audited(session, "hub", hub_id, "controls", by=actor.name, fields=sorted(controls))
+    return refresh(session, hub_id, now)
+
+
+def ask(session: Session, actor: Actor, now: datetime, *, hub_id: str, kind: str, lasts: timedelta) -> HubRequest:
+    """Ask a hub to do something once, to begin before `now + lasts`."""
+    request = HubRequest(
+        id=journal.new_id(session),
+        hub_id=hub_id,
+        kind=kind,
+        expires_at=now + lasts,
+        state="asked",
+        result={},
+        asked_at=now,
+    )
+    session.add(request)
+    session.flush()
+    journal.audited(session, "hub", hub_id, "asked", by=actor.name, kind=kind)
+    refresh(session, hub_id, now)
+    return request
+
+
+def state_of(session: Session, hub_id: str) -> HubState:
+    """Return a hub's state. Raises NotFoundError."""
+    row = session.get(HubState, hub_id)
+    if row is None:
+        raise NotFoundError("hub", hub_id)
+    return row
+
+
+def _content(session: Session, row: HubState, now: datetime) -> dict[str, Any]:
+    policy = journal.policy_of(session)
+    sims = session.exec(
+        select(HubSim).where(
+            HubSim.hub_id == row.hub_id, col(HubSim.superseded_at).is_(None), col(HubSim.until).is_(None)
+        )
+    )
+    state = row.desired.get("state", Due.PARKED.value)
+    return {
+        "state": state,
+        "internet_on": state == Due.ACTIVE.value,
+        "iccids": sorted(sim.iccid for sim in sims),
+        "apn": policy.apn,
+        "controls": dict(row.controls),
+        "requests": [
+            {"id": each.id, "kind": each.kind, "expires_at": each.expires_at.isoformat()}
+            for each in _requests(session, row.hub_id, now)
+        ],
+    }
+
+
+def _until(row: HubState, now: datetime, lease: timedelta, renew_before: timedelta) -> datetime:
+    known = row.desired.get("until")
+    until = datetime.fromisoformat(known) if known else None
+    return until if until is not None and until - now > renew_before else (now + lease).astimezone(UTC)
+
+
+def _requests(session: Session, hub_id: str, now: datetime) -> list[HubRequest]:
+    statement = (
+        select(HubRequest)
+        .where(HubRequest.hub_id == hub_id, col(HubRequest.state).in_(OPEN_REQUESTS), HubRequest.expires_at > now)
+        .order_by(HubRequest.id)
+        .limit(32)
+    )
+    return list(session.exec(statement))
+
+
+def _document(row: HubState, renew_before: timedelta) -> DesiredDocument:
+    content = row.desired
+    until = datetime.fromisoformat(content["until"]) if content["until"] else None
+    controls: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content["controls"].items()}
+    return DesiredDocument(
+        hub_id=row.hub_id,
+        revision=row.revision,
+        issued_at=row.composed_at or datetime.min.replace(tzinfo=UTC),
+        internet_on=content["internet_on"],
+        until=until,
+        iccids=tuple(content["iccids"]),
+        apn=content["apn"],
+        controls=Controls(**controls),
+        requests=tuple(
+            RequestView(id=r["id"], kind=r["kind"], expires_at=datetime.fromisoformat(r["expires_at"]))
+            for r in content["requests"]
+        ),
+        renew_at=until - renew_before if until else None,
+        observed_revision=row.observed_revision,
+        published_revision=row.published_revision,
+    )

@@ -1,0 +1,146 @@
+"""Dispatch orders: one for each fault that is owed a first, or a new, hub (T§10c-d)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from controller.domain.facts import Fault
+from controller.services import journal, notices, owed, versions
+from controller.services.actor import Actor
+from controller.services.errors import ConflictError, NotFoundError
+from controller.tables.accounts import Account, Line
+from controller.tables.faults import DispatchOrder
+
+NOUN: Final = "dispatch"
+STATES: Final = {
+    "ordered": frozenset({"dispatched", "cancelled"}),
+    "dispatched": frozenset({"delivered", "lost", "returned"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderWork:
+    """What a courier is told: name, address, reference, and nothing else (P, minimisation)."""
+
+    id: str
+    state: str
+    holder_name: str
+    postcode: str | None
+    reference: str
+
+
+def order(session: Session, fault: Fault, account_id: str, now: datetime, *, estimate: str | None = None) -> None:
+    """Order a hub for a fault, once."""
+    if of_fault(session, fault.fault_id) is not None:
+        return
+    row = DispatchOrder(
+        id=journal.new_id(session),
+        account_id=account_id,
+        line_id=fault.line_id,
+        fault_id=fault.fault_id,
+        state="ordered",
+        ordered_at=now,
+        estimate=estimate,
+    )
+    session.add(row)
+    session.flush()
+    owed.mark(session, NOUN, row.id, now=now)
+    journal.audited(session, "dispatch_order", row.id, "ordered", fault=fault.fault_id)
+    journal.changed(session, "dispatch_order", row.id, "ordered")
+
+
+def cancel(session: Session, fault_id: str, now: datetime) -> None:
+    """Cancel an order that has not left: its fault is no longer owed a hub."""
+    row = of_fault(session, fault_id)
+    if row is not None and row.state == "ordered":
+        row.state, row.settled_at = "cancelled", now
+        row.version += 1
+        session.add(row)
+        owed.withdraw(session, NOUN, row.id)
+        journal.audited(session, "dispatch_order", row.id, "cancelled")
+        journal.changed(session, "dispatch_order", row.id, "cancelled")
+
+
+def look(session: Session, actor: Actor, now: datetime, *, order_id: str) -> OrderWork:
+    """Return what the courier is to be told. Raises NotFoundError."""
+    del actor, now
+    row = _get(session, order_id)
+    account = versions.present(session, Account, row.account_id)
+    line = versions.present(session, Line, row.line_id)
+    return OrderWork(
+        id=row.id, state=row.state, holder_name=account.holder_name, postcode=line.postcode, reference=row.id
+    )
+
+
+def record(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    order_id: str,
+    state: str,
+    hub_id: str | None = None,
+    courier_reference: str | None = None,
+) -> DispatchOrder:
+    """Record what happened to an order. Raises ConflictError for a step that can't follow."""
+    row = _get(session, order_id)
+    if state == row.state:
+        return row
+    if state not in STATES.get(row.state, frozenset()):
+        raise ConflictError(f"a {row.state} order can't become {state}", remedy="read the order again")
+    row.state = state
+    row.hub_id = hub_id or row.hub_id
+    row.courier_reference = courier_reference or row.courier_reference
+    if state == "dispatched":
+        row.dispatched_at = now
+        notices.owe(session, row.fault_id, "hub_dispatched", now, estimate=row.estimate)
+    else:
+        row.settled_at = now
+    row.version += 1
+    session.add(row)
+    session.flush()
+    _follow(session, actor, now, row)
+    journal.audited(session, "dispatch_order", row.id, state)
+    journal.changed(session, "dispatch_order", row.id, state)
+    return row
+
+
+def of_fault(session: Session, fault_id: str) -> DispatchOrder | None:
+    """Return the order of a fault."""
+    return session.exec(select(DispatchOrder).where(DispatchOrder.fault_id == fault_id)).first()
+
+
+def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str) -> tuple[DispatchOrder, ...]:
+    """Return an account's orders, oldest first."""
+    del actor, now
+    statement = (
+        select(DispatchOrder)
+        .where(DispatchOrder.account_id == account_id)
+        .order_by(col(DispatchOrder.ordered_at), DispatchOrder.id)
+    )
+    return tuple(session.exec(statement))
+
+
+def _follow(session: Session, actor: Actor, now: datetime, row: DispatchOrder) -> None:
+    """What happened to the parcel happened to the hub."""
+    if row.hub_id is None:
+        return
+    from controller.services import hubs
+
+    if row.state == "dispatched":
+        hubs.assign(
+            session, actor, now, hub_id=row.hub_id, line_id=row.line_id, dispatched_at=now, for_fault_id=row.fault_id
+        )
+    elif row.state == "delivered":
+        hubs.delivered(session, actor, now, hub_id=row.hub_id, at=now)
+    elif row.state == "lost":
+        hubs.lose(session, actor, now, hub_id=row.hub_id, fate="lost_in_post", at=now)
+
+
+def _get(session: Session, order_id: str) -> DispatchOrder:
+    row = session.get(DispatchOrder, order_id)
+    if row is None:
+        raise NotFoundError("dispatch order", order_id)
+    return row

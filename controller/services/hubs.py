@@ -1,0 +1,322 @@
+"""Hubs: enrolment, assignment, evidence and the verdict on their brand (T§10c, decision 14)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlmodel import Session, col, select
+
+from controller.domain import brand
+from controller.domain.decisions import to_json
+from controller.domain.facts import BrandVerdict, HubFate
+from controller.services import alarms, decide, desired, journal, reasons, sims, versions
+from controller.services.actor import Actor
+from controller.services.errors import ConflictError, UnprocessableError
+from controller.tables.accounts import Line
+from controller.tables.faults import ReasonRow
+from controller.tables.hubs import (
+    BrandFinding,
+    EquipmentAssignment,
+    Evidence,
+    Hub,
+    HubAssignment,
+    HubLoss,
+    HubSim,
+    HubState,
+    SimSighting,
+    Tac,
+)
+from controller.tables.sims import SimState
+
+PRESENT_FOR: Final = timedelta(minutes=90)
+_EVIDENCE: Final = {
+    "imei": "imei",
+    "hub_model": "model",
+    "model": "model",
+    "hub_firmware": "firmware",
+    "firmware": "firmware",
+    "lan_mac": "mac",
+    "mac": "mac",
+    "usb_id": "usb_id",
+    "branding": "branding_file",
+    "branding_file": "branding_file",
+    "certificate_issuer": "certificate_issuer",
+    "iccid": "iccid",
+}
+
+
+def enrol(session: Session, actor: Actor, now: datetime, *, serial: str, iccid: str, imsi: str | None = None) -> Hub:
+    """Mint a hub's id and take its SIM under control, parked. Raises ConflictError for a serial or ICCID in use."""
+    del actor
+    for model, column, value in ((Hub, Hub.serial, serial), (HubSim, HubSim.iccid, iccid)):
+        if session.exec(select(model).where(column == value, col(model.superseded_at).is_(None))).first() is not None:
+            raise ConflictError(f"{value} is enrolled already", remedy="revoke the old enrolment first")
+    hub = versions.add(
+        session, Hub(id=journal.new_id(session), recorded_at=now, serial=serial, enrolled_at=now), action="enrolled"
+    )
+    sim_id = journal.new_id(session)
+    session.add(HubSim(id=sim_id, recorded_at=now, hub_id=hub.id, iccid=iccid, imsi=imsi, from_at=now))
+    session.add(HubState(hub_id=hub.id, desired={}, controls=_factory_controls(session, now), reported={}))
+    session.flush()
+    row = sims.enrol(session, sim_id, kind=sims.HUB, iccid=iccid, hub_id=hub.id)
+    sims.intend(session, now, row, {"state": "parked"}, None)
+    desired.refresh(session, hub.id, now)
+    return hub
+
+
+def assign(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    hub_id: str,
+    line_id: str,
+    dispatched_at: datetime,
+    delivered_at: datetime | None = None,
+    for_fault_id: str | None = None,
+) -> HubAssignment:
+    """Assign a hub to a line from its dispatch on; an assignment to another line ends there."""
+    versions.present(session, Hub, hub_id)
+    versions.present(session, Line, line_id)
+    present = assignment_of(session, hub_id)
+    if present is not None and present.line_id == line_id:
+        return versions.revise(session, present, now, delivered_at=delivered_at or present.delivered_at)
+    if present is not None:
+        versions.revise(session, present, now, ended_at=dispatched_at, action="ended")
+        decide.touch_lines(session, actor, now, [present.line_id])
+    row = versions.add(
+        session,
+        HubAssignment(
+            id=journal.new_id(session),
+            recorded_at=now,
+            hub_id=hub_id,
+            line_id=line_id,
+            dispatched_at=dispatched_at,
+            delivered_at=delivered_at,
+            for_fault_id=for_fault_id,
+        ),
+    )
+    decide.touch_lines(session, actor, now, [line_id])
+    return row
+
+
+def delivered(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: datetime) -> None:
+    """Record that a hub arrived."""
+    del actor
+    present = assignment_of(session, hub_id)
+    if present is not None:
+        versions.revise(session, present, now, delivered_at=at)
+
+
+def lose(session: Session, actor: Actor, now: datetime, *, hub_id: str, fate: str, at: datetime) -> HubLoss:
+    """Record that a hub is gone or useless (T§10e v)."""
+    versions.present(session, Hub, hub_id)
+    if fate not in set(HubFate):
+        raise UnprocessableError(f"{fate} is no fate of a hub", remedy=f"use one of {', '.join(HubFate)}")
+    row = versions.add(session, HubLoss(id=journal.new_id(session), recorded_at=now, hub_id=hub_id, fate=fate, at=at))
+    _touch(session, actor, now, hub_id)
+    return row
+
+
+def found(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: datetime) -> None:
+    """Record that a lost hub turned up again."""
+    statement = select(HubLoss).where(
+        HubLoss.hub_id == hub_id, col(HubLoss.superseded_at).is_(None), col(HubLoss.undone_at).is_(None)
+    )
+    for row in session.exec(statement).all():
+        versions.revise(session, row, now, undone_at=at)
+    _touch(session, actor, now, hub_id)
+
+
+def add_evidence(
+    session: Session, actor: Actor, now: datetime, *, hub_id: str, source: str, fields: dict[str, Any], at: datetime
+) -> BrandFinding:
+    """Take in what was read of a unit and judge its brand anew over everything known of it."""
+    versions.present(session, Hub, hub_id)
+    known = {name: value for name, value in fields.items() if value is not None}
+    latest = session.exec(
+        select(Evidence)
+        .where(Evidence.hub_id == hub_id, Evidence.source == source)
+        .order_by(col(Evidence.at).desc(), col(Evidence.id).desc())
+        .limit(1)
+    ).first()
+    if latest is None or latest.fields != known:
+        session.add(Evidence(id=journal.new_id(session), hub_id=hub_id, source=source, at=at, fields=known))
+        session.flush()
+        if known.get("imei"):
+            _note_equipment(session, now, hub_id, str(known["imei"]), source=source)
+    return judge(session, actor, now, hub_id=hub_id)
+
+
+def judge(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> BrandFinding:
+    """Judge a hub's brand; a changed verdict decides again what it touches."""
+    judgement = brand.judge_brand(_evidence(session, hub_id), _table(session))
+    snapshot: dict[str, Any] = dict(to_json(judgement))  # type: ignore[arg-type]  # a dataclass becomes an object
+    row = versions.find(session, BrandFinding, hub_id)
+    if row is not None and row.verdict == judgement.verdict.value and row.judgement == snapshot:
+        return row
+    before = row.verdict if row else None
+    if row is None:
+        row = versions.add(
+            session,
+            BrandFinding(
+                id=hub_id,
+                recorded_at=now,
+                verdict=judgement.verdict.value,
+                found_at=now,
+                by="domain",
+                judgement=snapshot,
+            ),
+        )
+    else:
+        row = versions.revise(session, row, now, verdict=judgement.verdict.value, found_at=now, judgement=snapshot)
+    _alarm(session, hub_id, judgement, now)
+    if before != row.verdict:
+        _touch(session, actor, now, hub_id)
+    return row
+
+
+def sight(session: Session, actor: Actor, now: datetime, *, hub_id: str, imei: str) -> None:
+    """Record that a hub's SIM was seen in an equipment; a foreign one is decided at once."""
+    latest = session.exec(
+        select(SimSighting)
+        .where(SimSighting.hub_id == hub_id)
+        .order_by(col(SimSighting.at).desc(), col(SimSighting.id).desc())
+        .limit(1)
+    ).first()
+    if latest is not None and latest.imei == imei:
+        return
+    session.add(SimSighting(id=journal.new_id(session), hub_id=hub_id, imei=imei, at=now, recorded_at=now))
+    session.flush()
+    journal.audited(session, "hub", hub_id, "sim_sighted")
+    _touch(session, actor, now, hub_id)
+
+
+def is_known(session: Session, hub_id: str) -> bool:
+    """Tell whether a hub is enrolled and not revoked."""
+    row = versions.find(session, Hub, hub_id)
+    return row is not None and row.revoked_at is None
+
+
+def revoke(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> Hub:
+    """End a hub's enrolment: it is no longer let in (decision 14)."""
+    row = versions.revise(session, versions.present(session, Hub, hub_id), now, revoked_at=now, action="revoked")
+    _touch(session, actor, now, hub_id)
+    return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubView:
+    """A hub as people and programs see it: desired against reported."""
+
+    hub: Hub
+    state: HubState
+    finding: BrandFinding | None
+    assignment: HubAssignment | None
+    sims: tuple[SimState, ...]
+    reasons: tuple[ReasonRow, ...]
+    present: bool
+    converged: bool
+
+
+def view(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> HubView:
+    """Return everything about a hub. Raises NotFoundError."""
+    del actor
+    hub = versions.present(session, Hub, hub_id)
+    state = desired.state_of(session, hub_id)
+    return HubView(
+        hub=hub,
+        state=state,
+        finding=versions.find(session, BrandFinding, hub_id),
+        assignment=assignment_of(session, hub_id),
+        sims=sims.of_hub(session, hub_id),
+        reasons=reasons.open_rows(session, "hub", hub_id),
+        present=is_present(state, now),
+        converged=state.observed_revision == state.revision,
+    )
+
+
+def is_present(state: HubState, now: datetime) -> bool:
+    """Tell whether a hub is connected: it said so, did not say goodbye, and was heard of within the hourly report."""
+    return state.present and state.last_seen_at is not None and now - state.last_seen_at <= PRESENT_FOR
+
+
+def set_tac(session: Session, actor: Actor, now: datetime, *, tac: str, model: str, bt_branded: bool) -> Tac:
+    """Set a row of the operators' table of type allocation codes."""
+    del actor, now
+    row = session.get(Tac, tac) or Tac(tac=tac, model=model, bt_branded=bt_branded)
+    row.model, row.bt_branded = model, bt_branded
+    session.add(row)
+    journal.audited(session, "tac", tac, "set", model=model, bt_branded=bt_branded)
+    return row
+
+
+def _touch(session: Session, actor: Actor, now: datetime, hub_id: str) -> None:
+    present = assignment_of(session, hub_id)
+    if present is not None:
+        decide.touch_lines(session, actor, now, [present.line_id])
+
+
+def assignment_of(session: Session, hub_id: str) -> HubAssignment | None:
+    """Return the present assignment of a hub."""
+    statement = select(HubAssignment).where(
+        HubAssignment.hub_id == hub_id,
+        col(HubAssignment.superseded_at).is_(None),
+        col(HubAssignment.ended_at).is_(None),
+    )
+    return session.exec(statement).first()
+
+
+def _factory_controls(session: Session, now: datetime) -> dict[str, Any]:
+    # A new unit starts at the rule set's level for new units (T§19).
+    return {"level": journal.policy_of(session).rules_at(now).new_unit_level, "enabled": True}
+
+
+def _evidence(session: Session, hub_id: str) -> brand.Evidence:
+    """Merge what is known of a unit, the newest word on each field last."""
+    merged: dict[str, Any] = {}
+    for row in session.exec(select(Evidence).where(Evidence.hub_id == hub_id).order_by(col(Evidence.at), Evidence.id)):
+        for name, value in row.fields.items():
+            if name in _EVIDENCE:
+                merged[_EVIDENCE[name]] = value
+            elif name == "operator_verdict":
+                merged[name] = BrandVerdict(value)
+    sim = session.exec(
+        select(HubSim).where(HubSim.hub_id == hub_id, col(HubSim.superseded_at).is_(None), col(HubSim.until).is_(None))
+    ).first()
+    return brand.Evidence(**merged, expected_iccid=sim.iccid if sim else None)
+
+
+def _table(session: Session) -> brand.BrandTable:
+    """Return what operators know; an operator's row wins over the shipped test ranges."""
+    rows = {
+        row.tac: brand.TacEntry(tac=row.tac, model=row.model, bt_branded=row.bt_branded)
+        for row in session.exec(select(Tac))
+    }
+    return replace(brand.TEST_TABLE, tacs={**brand.TEST_TABLE.tacs, **rows})
+
+
+def _alarm(session: Session, hub_id: str, judgement: brand.BrandJudgement, now: datetime) -> None:
+    if judgement.alarm:
+        message = f"hub {hub_id}: {judgement.reason}"
+        alarms.raise_alarm(session, "brand_contradiction", "hub", hub_id, severity="major", message=message, now=now)
+    else:
+        alarms.clear(session, "brand_contradiction", "hub", hub_id, now=now)
+
+
+def _note_equipment(session: Session, now: datetime, hub_id: str, imei: str, *, source: str) -> None:
+    """The depot's reading assigns the equipment; the first reading of all does too."""
+    statement = select(EquipmentAssignment).where(
+        EquipmentAssignment.hub_id == hub_id,
+        col(EquipmentAssignment.superseded_at).is_(None),
+        col(EquipmentAssignment.until).is_(None),
+    )
+    present = session.exec(statement).first()
+    if present is not None and (present.imei == imei or source == "hub"):
+        return
+    if present is not None:
+        versions.revise(session, present, now, until=now)
+    versions.add(
+        session,
+        EquipmentAssignment(id=journal.new_id(session), recorded_at=now, hub_id=hub_id, imei=imei, from_at=now),
+    )

@@ -1,0 +1,169 @@
+"""Service notices to account holders: owed with the fact they tell, sent by the work loop, recorded as it goes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlmodel import Session, col, select
+
+from controller.services import alarms, journal, owed, versions
+from controller.services.actor import Actor
+from controller.services.errors import NotFoundError
+from controller.tables.accounts import Account
+from controller.tables.faults import Fault, Notice
+
+NOUN: Final = "notices"
+CHANNELS: Final = ("email", "sms")
+OPEN: Final = ("owed", "sent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeWork:
+    """A notice to send: `to` is the address as it is known now, None when there is none."""
+
+    id: str
+    kind: str
+    channel: str
+    to: str | None
+    holder_name: str
+    facts: dict[str, Any]
+    state: str
+
+
+def owe(
+    session: Session,
+    fault_id: str,
+    kind: str,
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    since: datetime | None = None,
+    **facts: Any,
+) -> None:
+    """Owe a notice about a fault on every channel, once for each kind and `since` (what it tells of began then)."""
+    fault = versions.present(session, Fault, fault_id)
+    account = versions.present(session, Account, fault.account_id)
+    told = {"fault_id": fault_id, "reported_at": fault.reported_at.isoformat(), **facts}
+    if since is not None:
+        told["since"] = since.isoformat()
+    for channel, address in zip(CHANNELS, (account.email, account.mobile), strict=True):
+        _owe_one(session, fault, (kind, channel), told, now=now, due_at=due_at)
+        if not address:
+            message = f"account {account.id} has no address for {channel}; {kind} can't be told"
+            alarms.raise_alarm(
+                session, f"missing_{channel}", "account", account.id, severity="minor", message=message, now=now
+            )
+
+
+def look(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> NoticeWork:
+    """Return what is to be sent now. Raises NotFoundError."""
+    del actor, now
+    row = _get(session, notice_id)
+    account = versions.present(session, Account, row.account_id)
+    return NoticeWork(
+        id=row.id,
+        kind=row.kind,
+        channel=row.channel,
+        to=account.email if row.channel == "email" else account.mobile,
+        holder_name=account.holder_name,
+        facts=dict(row.facts),
+        state=row.state,
+    )
+
+
+def record(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    notice_id: str,
+    outcome: str,
+    reference: str | None = None,
+    error: str | None = None,
+) -> None:
+    """Record that a notice was sent, delivered or can't be delivered; what depends on it is decided again."""
+    del actor
+    row = _get(session, notice_id)
+    if row.state not in OPEN:
+        return
+    row.state = outcome
+    row.sent_at = row.sent_at or now if outcome != "undeliverable" else row.sent_at
+    row.settled_at = now if outcome in {"delivered", "undeliverable"} else None
+    row.reference, row.error = reference or row.reference, error and error[:300]
+    row.version += 1
+    session.add(row)
+    session.flush()
+    journal.audited(session, "notice", row.id, outcome, kind=row.kind, channel=row.channel)
+    journal.changed(session, "notice", row.id, outcome, kind=row.kind)
+    if outcome == "undeliverable":
+        message = f"{row.kind} can't be delivered by {row.channel}: {error or 'no address'}"
+        alarms.raise_alarm(
+            session, "notice_undeliverable", "notice", row.id, severity="minor", message=message, now=now
+        )
+    if row.kind == "switch_off":
+        owed.mark(session, "decide", row.account_id, now=now)
+
+
+def withdraw(session: Session, fault_id: str, kind: str, now: datetime) -> bool:
+    """Withdraw the notices of a kind; those that left already are followed by the caller's own. True if any left."""
+    statement = select(Notice).where(Notice.fault_id == fault_id, Notice.kind == kind, Notice.state != "withdrawn")
+    told = False
+    for row in session.exec(statement):
+        told = told or row.sent_at is not None
+        row.state, row.settled_at = "withdrawn", now
+        row.version += 1
+        session.add(row)
+        owed.withdraw(session, NOUN, row.id)
+        journal.changed(session, "notice", row.id, "withdrawn", kind=kind)
+    session.flush()
+    return told
+
+
+def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str) -> tuple[Notice, ...]:
+    """Return the notices to an account's holder, oldest first."""
+    del actor, now
+    statement = select(Notice).where(Notice.account_id == account_id).order_by(col(Notice.owed_at), Notice.id)
+    return tuple(session.exec(statement))
+
+
+def _owe_one(
+    session: Session,
+    fault: Fault,
+    which: tuple[str, str],
+    facts: dict[str, Any],
+    *,
+    now: datetime,
+    due_at: datetime | None,
+) -> None:
+    kind, channel = which
+    dedup = f"{kind}:{fault.id}:{channel}:{facts.get('since', '')}"
+    known = session.exec(select(Notice).where(Notice.dedup == dedup)).first()
+    if known is not None and known.state != "withdrawn":
+        return
+    if known is not None:
+        # Withdrawn and owed again: the old row keeps its history under a name of its own.
+        known.dedup = f"{known.id}:{dedup}"[:200]
+        session.add(known)
+        session.flush()
+    row = Notice(
+        id=journal.new_id(session),
+        account_id=fault.account_id,
+        fault_id=fault.id,
+        kind=kind,
+        channel=channel,
+        dedup=dedup,
+        facts=facts,
+        state="owed",
+        owed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    owed.mark(session, NOUN, row.id, now=now, deadline=due_at)
+    journal.changed(session, "notice", row.id, "owed", kind=kind)
+
+
+def _get(session: Session, notice_id: str) -> Notice:
+    row = session.get(Notice, notice_id)
+    if row is None:
+        raise NotFoundError("notice", notice_id)
+    return row

@@ -1,0 +1,31 @@
+"""The controller's own timers: owed rows whose work needs no I/O, done in the transaction that claims them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlmodel import Session
+
+from controller.services import decide, owed, promises
+from controller.services.actor import Actor
+from controller.services.owed import Claim
+
+NOUNS: Final = (decide.NOUN, promises.NOUN)
+LEASE: Final = timedelta(minutes=1)
+
+
+def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) -> int:
+    """Do what is due of every noun here; returns how many rows were done, 0 when nothing is due."""
+    del actor
+    decided = owed.claim(session, decide.NOUN, now=now, limit=limit, lease=LEASE)
+    looks = decide.redecide(session, [held.key for held in decided], now) if decided else {}
+    for held in decided:
+        owed.settle(session, held, again=looks.get(held.key))
+    warned = owed.claim(session, promises.NOUN, now=now, limit=limit, lease=LEASE)
+    _warn(session, warned, now)
+    return len(decided) + len(warned)
+
+
+def _warn(session: Session, warned: Sequence[Claim], now: datetime) -> None:
+    for held in warned:
+        owed.settle(session, held, again=promises.warn(session, held.key, now))
