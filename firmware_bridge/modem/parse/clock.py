@@ -89,7 +89,7 @@ def parse_qlts(lines: Sequence[str], *, utc: bool = False) -> NetworkTime | None
 def parse_ctze(line: str) -> NetworkTime | None:
     """`+CTZE: "+32",0,"2017/11/04,06:51:13"`: the zone, the DST, UTC time (TS 27.007 8.41); None without a time."""
     values = fields(first_payload([line], "+CTZE"))
-    if len(values) < 3:
+    if len(values) < 3 or not values[2]:
         return None
     zone = values[0] if values[0][:1] in {"+", "-"} else f"+{values[0]}"
     return _as_utc("+CTZE", values[2] + zone)

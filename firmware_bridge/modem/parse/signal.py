@@ -56,7 +56,7 @@ def parse_qcsq(lines: Sequence[str]) -> Signal:
     technology = technology_of_mode(values[0])
     rssi = within(number(at(values, 1)), *RSSI_DBM)
     if technology is not AccessTechnology.E_UTRAN:
-        return Signal(rssi_dbm=rssi if technology else None, technology=technology)
+        return Signal(rssi_dbm=rssi if technology is not None else None, technology=technology)
     return Signal(
         rssi_dbm=rssi,
         rsrp_dbm=within(number(at(values, 2)), *RSRP_DBM),
@@ -72,7 +72,7 @@ def parse_hcsq(lines: Sequence[str]) -> Signal:
     technology = technology_of_mode(values[0])
     rssi = coded(at(values, 1), 96, -121)
     if technology is not AccessTechnology.E_UTRAN:
-        return Signal(rssi_dbm=rssi if technology else None, technology=technology)
+        return Signal(rssi_dbm=rssi if technology is not None else None, technology=technology)
     return Signal(
         rssi_dbm=rssi,
         rsrp_dbm=coded(at(values, 2), 97, -141),

@@ -1,0 +1,1 @@
+"""Pure parsers: real-shaped lines in, typed values out, as tables."""
