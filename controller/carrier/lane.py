@@ -31,6 +31,7 @@ class Lane:
         self.limits = limits
         self._random = random
         self._places = asyncio.Semaphore(limits.concurrency)
+        self._interval = 1.0 / limits.calls_per_s if limits.calls_per_s is not None else 0.0
         self._next = 0.0
         self._closed_until = 0.0
         self._failures = 0
@@ -40,9 +41,13 @@ class Lane:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a place and for the rate, then hold the place for one call."""
         async with self._places:
-            await self._wait()
-            self.calls += 1
+            await self.pace()
             yield
+
+    def give_back(self) -> None:
+        """Say that this turn made no call: the next one need not wait for it."""
+        self.calls -= 1
+        self._next -= self._interval
 
     def hold(self, seconds: float) -> None:
         """Let nobody call for so long: the platform asked for it."""
@@ -63,7 +68,8 @@ class Lane:
         """Return for how many seconds nobody may call; 0 when the lane is open."""
         return max(0.0, self._closed_until - asyncio.get_running_loop().time())
 
-    async def _wait(self) -> None:
+    async def pace(self) -> None:
+        """Wait for the rate, and count a call; for a holder of a turn that calls more than once."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
@@ -71,6 +77,6 @@ class Lane:
             if start <= now:
                 break
             await asyncio.sleep(start - now)
-        if self.limits.calls_per_s is not None:
-            # Spaced evenly: a second of the platform's never holds more calls than it allows.
-            self._next = now + 1.0 / self.limits.calls_per_s
+        # Spaced evenly: no second of the platform's holds more calls than it allows.
+        self._next = now + self._interval
+        self.calls += 1

@@ -1,0 +1,168 @@
+"""The controller, assembled from injected parts: the API, the link, the ingest and the work loops under one supervisor.
+
+Nothing here opens a socket, reads a clock or draws a random number by itself, so the virtual world runs the same object
+on a loop that jumps. `controller/cli` assembles the real parts.
+"""
+
+import asyncio
+import random as random_module
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from fastapi import FastAPI
+
+from controller.api import create_api
+from controller.carrier.lane import Lane, LaneLimits
+from controller.carrier.port import Carrier, CarrierError
+from controller.ingest.acknowledge import Acknowledger
+from controller.ingest.batches import Ingest
+from controller.link.keeper import Keeper
+from controller.link.port import LinkPort
+from controller.notify.courier import Courier
+from controller.notify.port import Notifier
+from controller.services.database import Database
+from controller.work.dispatch import Dispatch
+from controller.work.hubs import Hubs
+from controller.work.loop import Work, WorkLoop
+from controller.work.metrics import Metrics
+from controller.work.notices import Notices
+from controller.work.sims import Sims
+from controller.work.timers import Timers
+from controller.work.webhooks import carrier_router
+
+CHANNELS: Final = ("reported", "telemetry", "event", "presence")
+# How long a broker keeps what comes for a controller that is away; a hub's spool outlives it anyway.
+SESSION_EXPIRY_S: Final = 3600
+LISTEN_RETRY_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How one controller runs.
+
+    Attributes:
+        name: this controller among several; its MQTT client id and its name as holder of a lane.
+        share_group: the controllers that share the hubs' messages.
+        lists_base_url: where hubs fetch category lists.
+        carrier_account: names the lane.
+        lane: the account's limits.
+        callback_url: where the carrier sends webhooks; None: it is polled.
+        webhook_secret: signs them.
+        poll_s: the longest a loop sleeps, since another process's marks wake nobody here.
+    """
+
+    name: str = "controller"
+    share_group: str = "controllers"
+    lists_base_url: str = "http://127.0.0.1:8080"
+    carrier_account: str = "default"
+    lane: LaneLimits = field(default_factory=LaneLimits)
+    callback_url: str | None = None
+    webhook_secret: str = ""
+    poll_s: float = 5.0
+
+
+class Controller:
+    """One controller process. `carrier`, `notifier` and `courier` may be None: what is owed then waits, and says so."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        database: Database,
+        link_port: LinkPort,
+        carrier: Carrier | None,
+        notifier: Notifier | None,
+        courier: Courier | None = None,
+        now: Callable[[], datetime],
+        random: random_module.Random,
+    ) -> None:
+        self.options = options
+        self.database = database
+        self.metrics = Metrics()
+        self._now, self._carrier = now, carrier
+        self._log = structlog.get_logger("controller")
+        self.keeper = Keeper(
+            link_port,
+            client_id=options.name,
+            subscriptions=[f"$share/{options.share_group}/minihub/v1/+/{channel}" for channel in CHANNELS],
+            session_expiry_s=SESSION_EXPIRY_S,
+            random=random,
+        )
+        self._ingest = Ingest(database, Acknowledger(database, now), now, self.metrics)
+        self.lane = Lane(options.lane, random=random)
+        self.metrics.watch("link_connected", "1 while the broker is connected", lambda: self.keeper.current is not None)
+        self.metrics.watch("carrier_calls", "Calls made to the carrier", lambda: self.lane.calls)
+        self.metrics.watch("carrier_held_seconds", "For how long nobody may call", self.lane.held_for)
+        self._loops = self._make_loops(notifier, courier)
+        self.api: FastAPI = create_api(
+            database,
+            now=now,
+            include=[carrier_router(database, carrier, options.webhook_secret, now)] if carrier is not None else [],
+            metrics=self.metrics.render,
+        )
+
+    async def run(self) -> None:
+        """Run everything until `stop` or cancellation. The database must be at this code's schema."""
+        async with asyncio.TaskGroup() as group:
+            link = group.create_task(self.keeper.run(self._ingest.run), name="link")
+            listening = group.create_task(self._listen(), name="webhooks")
+            loops = [group.create_task(loop.run(), name=type(loop).__name__) for loop in self._loops]
+            try:
+                await asyncio.gather(*loops)
+            finally:
+                link.cancel()
+                listening.cancel()
+
+    async def stop(self) -> None:
+        """Claim nothing more, let what runs end (bounded), and let `run` return. Unfinished claims run out."""
+        for loop in self._loops:
+            loop.stop()
+
+    def _make_loops(self, notifier: Notifier | None, courier: Courier | None) -> list[WorkLoop | Timers]:
+        database, now, poll_s = self.database, self._now, self.options.poll_s
+        hubs = Hubs(database, self.keeper, now, lists_base_url=self.options.lists_base_url)
+        works = [Work("hubs", 8, hubs.handle, hubs.gate)]
+        if self._carrier is not None:
+            sims = self._sims(self._carrier)
+            works.append(Work("sims", self.options.lane.concurrency, sims.handle, sims.gate))
+        else:
+            self._log.warning("no_carrier", remedy="give --carrier-url; until then changes of SIMs stay owed")
+        if notifier is not None:
+            works.append(Work("notices", 4, Notices(database, notifier, now).handle))
+        else:
+            self._log.warning("no_notifier", remedy="give --outbox or --smtp-url; until then notices stay owed")
+        if courier is not None:
+            works.append(Work("dispatch", 2, Dispatch(database, courier, now).handle))
+        loops: list[WorkLoop | Timers] = [WorkLoop(work, database, now, poll_s=poll_s) for work in works]
+        return [*loops, Timers(database, now, poll_s=poll_s)]
+
+    def _sims(self, carrier: Carrier) -> Sims:
+        # With webhooks the poll is only for lost ones.
+        first_poll = timedelta(seconds=30 if self.options.callback_url else 1)
+        return Sims(
+            self.database,
+            carrier,
+            self.lane,
+            self._now,
+            account=self.options.carrier_account,
+            holder=self.options.name,
+            first_poll=first_poll,
+        )
+
+    async def _listen(self) -> None:
+        """Have the carrier send its webhooks here; tried until it works, since polling covers meanwhile."""
+        if self._carrier is None or self.options.callback_url is None:
+            return
+        while True:
+            try:
+                async with self.lane.turn():
+                    await self._carrier.listen(self.options.callback_url, self.options.webhook_secret)
+            except CarrierError as error:
+                self._log.warning("webhooks_not_registered", error=str(error))
+                await asyncio.sleep(LISTEN_RETRY_S)
+            else:
+                self._log.info("webhooks_registered")
+                return

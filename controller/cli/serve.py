@@ -1,0 +1,285 @@
+"""`hub-controller serve`: the real parts, assembled; signals; an orderly end."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import random as random_module
+import secrets
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import httpx
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from controller.app import Controller, Options
+from controller.carrier.lane import LaneLimits
+from controller.carrier.tmf640 import Tmf640Carrier
+from controller.cli.broker import LIMITS, embedded_broker
+from controller.cli.failures import CliError, Exit
+from controller.cli.logs import configure
+from controller.link.gmqtt import GmqttPort
+from controller.notify.adapters import HttpSmsNotifier, OutboxNotifier, Routes, SmtpNotifier
+from controller.notify.courier import FileCourier
+from controller.notify.port import Medium, Notifier
+from controller.services.database import Database
+from controller.services.policy import Policy
+from controller.work.webhooks import PATH, carrier_router
+
+STOP_DEADLINE_S: Final = 10.0
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of `serve`, as given."""
+
+    database_url: str
+    broker_url: str | None
+    broker_ca: Path | None
+    broker_certificate: Path | None
+    broker_key: Path | None
+    carrier_url: str | None
+    carrier_token: str
+    carrier_rate: float
+    carrier_concurrency: int
+    callback_url: str | None
+    lists_base_url: str | None
+    host: str
+    port: int
+    name: str
+    outbox: Path | None
+    smtp_url: str | None
+    sender: str
+    sms_url: str | None
+    quiet_window: str
+    log_level: str
+    as_json: bool
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: one place decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal. Raises CliError or ServiceError for what a user can mend."""
+    if settings.log_level not in LEVELS:
+        raise CliError(Exit.SETTINGS, f"there is no log level {settings.log_level!r}", f"use {', '.join(LEVELS)}")
+    configure(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the API's OpenAPI document, without a database or a carrier."""
+    from controller.api import create_api
+
+    database = Database("sqlite://")
+    carrier = Tmf640Carrier(httpx.AsyncClient())
+    api: FastAPI = create_api(database, now=_now, include=[carrier_router(database, carrier, "", _now)])
+    return api.openapi()
+
+
+async def _serve(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wanted, stopping.set)
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        database = await stack.enter_async_context(_database(settings))
+        broker_url = settings.broker_url or await _embedded(stack)
+        address = _url(settings.host, listener.getsockname()[1])
+        carrier = await _carrier(settings, stack)
+        controller = Controller(
+            _options(settings, address),
+            database=database,
+            link_port=link_port(broker_url, settings),
+            carrier=carrier,
+            notifier=await _notifier(settings, stack),
+            courier=FileCourier(settings.outbox / "orders.jsonl") if settings.outbox else None,
+            now=_now,
+            random=random_module.Random(),
+        )
+        await _run(
+            controller, listener, stopping, announce={"listening": address, "broker": broker_url}, settings=settings
+        )
+
+
+async def _run(
+    controller: Controller,
+    listener: socket.socket,
+    stopping: asyncio.Event,
+    *,
+    announce: Mapping[str, str],
+    settings: Settings,
+) -> None:
+    log = structlog.get_logger("controller")
+    config = uvicorn.Config(controller.api, log_config=None, lifespan="off", timeout_graceful_shutdown=3)
+    server = _Server(config)
+    tasks = {
+        asyncio.create_task(server.serve(sockets=[listener]), name="api"),
+        asyncio.create_task(controller.run(), name="controller"),
+    }
+    waiting = asyncio.create_task(stopping.wait(), name="signals")
+    _announce(announce, as_json=settings.as_json)
+    try:
+        await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        server.should_exit = True
+        await controller.stop()
+        await asyncio.wait(tasks, timeout=STOP_DEADLINE_S)
+    finally:
+        waiting.cancel()
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    log.info("stopped")
+
+
+def _announce(fields: Mapping[str, str], *, as_json: bool) -> None:
+    line = json.dumps(fields) if as_json else f"hub-controller listens on {fields['listening']}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _options(settings: Settings, address: str) -> Options:
+    callback = settings.callback_url or (address + PATH)
+    return Options(
+        name=settings.name,
+        lists_base_url=settings.lists_base_url or address,
+        lane=LaneLimits(settings.carrier_rate or None, settings.carrier_concurrency),
+        callback_url=None if callback == "none" or settings.carrier_url is None else callback,
+        webhook_secret=_webhook_secret(settings.carrier_token),
+        # SQLite has one process; other processes' marks on PostgreSQL are seen within seconds.
+        poll_s=5.0,
+    )
+
+
+def _webhook_secret(token: str) -> str:
+    """Derive the secret, so that it outlives a restart and every controller of the account knows it."""
+    if not token:
+        return secrets.token_hex(32)
+    return hmac.new(token.encode(), b"minihub carrier webhook", hashlib.sha256).hexdigest()
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    policies = {"policy": Policy(), "immediate": Policy().with_immediate_switch_off()}
+    if settings.quiet_window not in policies:
+        raise CliError(Exit.SETTINGS, f"there is no quiet window {settings.quiet_window!r}", "use policy or immediate")
+    database = Database(settings.database_url, policy=policies[settings.quiet_window])
+    try:
+        await (database.create() if database.is_sqlite else database.check())
+        yield database
+    finally:
+        await database.close()
+
+
+async def _embedded(stack: AsyncExitStack) -> str:
+    structlog.get_logger("controller").warning("embedded_broker", limits=LIMITS)
+    port = await stack.enter_async_context(embedded_broker())
+    return f"mqtt://127.0.0.1:{port}"
+
+
+def link_port(url: str, settings: Settings) -> GmqttPort:
+    """Make the link of a broker's URL. Raises CliError."""
+    parts = _split(url, {"mqtt": 1883, "mqtts": 8883}, "mqtt://HOST:PORT or mqtts://HOST:PORT")
+    tls = None
+    if parts.scheme == "mqtts":
+        try:
+            tls = ssl.create_default_context(cafile=str(settings.broker_ca) if settings.broker_ca else None)
+            # TLS 1.3 tells a refused certificate only after the handshake, as silence.
+            tls.maximum_version = ssl.TLSVersion.TLSv1_2
+            if settings.broker_certificate is not None:
+                tls.load_cert_chain(settings.broker_certificate, settings.broker_key)
+        except (OSError, ssl.SSLError) as error:
+            raise CliError(Exit.SETTINGS, f"the broker's certificates can't be used ({error})", "check them") from error
+    return GmqttPort(str(parts.hostname), parts.port or (1883 if tls is None else 8883), tls)
+
+
+async def _carrier(settings: Settings, stack: AsyncExitStack) -> Tmf640Carrier | None:
+    if settings.carrier_url is None:
+        return None
+    _split(settings.carrier_url, {"http": 80, "https": 443}, "http://HOST:PORT or https://HOST:PORT")
+    headers = {"Authorization": f"Bearer {settings.carrier_token}"} if settings.carrier_token else {}
+    http = httpx.AsyncClient(base_url=settings.carrier_url.rstrip("/"), headers=headers, timeout=None)  # noqa: S113  # the adapter sets a deadline on every call
+    return Tmf640Carrier(await stack.enter_async_context(http))
+
+
+async def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier | None:
+    routes: dict[Medium, Notifier] = {}
+    if settings.outbox is not None:
+        try:
+            settings.outbox.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CliError(
+                Exit.SETTINGS, f"{settings.outbox} can't be made ({error.strerror})", "name a directory"
+            ) from error
+        routes = dict.fromkeys(Medium, OutboxNotifier(settings.outbox / "notices.jsonl"))
+    if settings.smtp_url is not None:
+        parts = _split(settings.smtp_url, {"smtp": 25}, "smtp://[USER:PASSWORD@]HOST:PORT")
+        routes[Medium.EMAIL] = SmtpNotifier(
+            host=str(parts.hostname),
+            port=parts.port or 25,
+            sender=settings.sender,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+    if settings.sms_url is not None:
+        _split(settings.sms_url, {"http": 80, "https": 443}, "http://HOST/PATH or https://HOST/PATH")
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
+        routes[Medium.SMS] = HttpSmsNotifier(http, settings.sms_url)
+    return Routes(routes) if routes else None
+
+
+def _split(url: str, schemes: Mapping[str, int], remedy: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        shown = url.rpartition("@")[2]
+        raise CliError(Exit.SETTINGS, f"{shown!r} is not a URL of the kind wanted here", f"write {remedy}")
+    return parts
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(1024)
+        except OSError as error:
+            why = f"{host}:{port} can't be listened on ({error.strerror})"
+            raise CliError(Exit.PORT_IN_USE, why, "stop what uses it, or name another --port") from error
+        yield listener
+
+
+def _url(host: str, port: int) -> str:
+    reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  # compared, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,148 @@
+"""Wire words to business words: one delivery becomes a report, a presence, a piece of history, or is set aside.
+
+Nothing here raises: what can't be read is Quarantined with the reason, since asking for it again would not help.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from controller.services.history import HubHistory, Spooled
+from controller.services.reported import ConditionView, HubReport, RequestAnswer
+from device_agent.protocol import (
+    Event,
+    Presence,
+    ProtocolError,
+    Reported,
+    Telemetry,
+    TopicError,
+    decode,
+    parse_topic,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What can't be taken in, and why."""
+
+    topic: str
+    payload: bytes
+    reason: str
+    hub_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMessage:
+    """A hub, whole."""
+
+    topic: str
+    payload: bytes
+    hub_id: str
+    report: HubReport
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceMessage:
+    """The end of a session."""
+
+    topic: str
+    payload: bytes
+    hub_id: str
+    state: str
+    boot: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """An event or a batch of samples."""
+
+    topic: str
+    payload: bytes
+    hub_id: str
+    history: HubHistory
+
+
+Incoming = Quarantined | ReportMessage | PresenceMessage | HistoryMessage
+
+
+def decode_message(topic: str, payload: bytes) -> Incoming:
+    """Translate one delivery."""
+    try:
+        hub_id, channel = parse_topic(topic)
+        message = decode(channel, payload)
+    except (TopicError, ProtocolError) as error:
+        return Quarantined(topic, payload, str(error))
+    match message:
+        case Reported():
+            return ReportMessage(topic, payload, hub_id, report_of(message))
+        case Presence():
+            return PresenceMessage(topic, payload, hub_id, message.state.value, message.boot, message.session)
+        case Telemetry():
+            samples = tuple(_fields(sample) for sample in message.samples)
+            past = HubHistory(hub_id=hub_id, boot=message.boot, seq=message.seq, samples=samples)
+            return HistoryMessage(topic, payload, hub_id, past)
+        case Event():
+            past = HubHistory(hub_id=hub_id, boot=message.boot, seq=message.seq, event=_fields(message))
+            return HistoryMessage(topic, payload, hub_id, past)
+    return Quarantined(topic, payload, f"{channel.value} is the controller's own channel")
+
+
+def report_of(message: Reported) -> HubReport:
+    """Translate a report into business words."""
+    return HubReport(
+        boot=message.boot,
+        seq=message.seq,
+        session=message.session,
+        uptime_ms=message.uptime_ms,
+        observed_revision=message.observed_revision,
+        sent_at=_instant(message.sent_at),
+        protocol=message.protocol,
+        features=message.features,
+        agent_version=message.agent_version,
+        conditions=tuple(
+            ConditionView(
+                type=each.type,
+                status=each.status.value,
+                reason=each.reason,
+                message=each.message,
+                since_ms=each.since_ms,
+            )
+            for each in message.conditions
+        ),
+        identity=_present(message.identity),
+        network=_present(message.network),
+        bearer=_present(message.bearer),
+        filter=_present(message.filter),
+        requests=tuple(
+            RequestAnswer(id=each.id, state=each.state.value, message=each.message, result=each.result)
+            for each in message.requests
+        ),
+        spool=tuple(Spooled(boot=each.boot, oldest=each.oldest, newest=each.newest) for each in message.spool),
+    )
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(struct)
+    if "at" in fields:
+        fields["at"] = _instant(fields["at"])
+    return fields
+
+
+def _present(struct: msgspec.Struct) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(struct)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    """Return the instant; absent, and a time no calendar holds, are None: the hub's clock said nothing useful."""
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None

@@ -1,0 +1,78 @@
+"""One transaction for one batch: reports, presence, history and quarantine, each idempotent under its own numbers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlmodel import Session
+
+from controller.ingest.decode import HistoryMessage, Incoming, PresenceMessage, Quarantined, ReportMessage
+from controller.services import history, hubs, quarantine, reported
+from controller.services.actor import Actor
+
+M = TypeVar("M")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a committed batch allows: acknowledgements {hub: {boot: seq}}, and which hubs get theirs at once."""
+
+    acks: dict[str, dict[int, int]] = field(default_factory=dict)
+    at_once: set[str] = field(default_factory=set)
+    quarantined: int = 0
+
+    def merge(self, other: "Taken") -> None:
+        """Add another batch's result."""
+        for hub_id, boots in other.acks.items():
+            self.acknowledge(hub_id, boots.items())
+        self.at_once |= other.at_once
+        self.quarantined += other.quarantined
+
+    def acknowledge(self, hub_id: str, boots: Iterable[tuple[int, int]]) -> None:
+        """Add one hub's boots; the highest seq of each counts."""
+        known = self.acks.setdefault(hub_id, {})
+        for boot, seq in boots:
+            known[boot] = max(seq, known.get(boot, 0))
+
+
+def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence[Incoming]) -> Taken:
+    """Record a batch. Messages of unknown or revoked hubs go to the quarantine with the unreadable ones."""
+    taken = Taken()
+    known = {hub_id: hubs.is_known(session, hub_id) for hub_id in {m.hub_id for m in received if m.hub_id}}
+    welcome = [_judged(message, known) for message in received]
+    for aside in _of(welcome, Quarantined):
+        quarantine.put(session, actor, now, topic=aside.topic, payload=aside.payload, reason=aside.reason)
+        taken.quarantined += 1
+    past = _of(welcome, HistoryMessage)
+    if past:
+        acks = history.record(session, actor, now, batch=[message.history for message in past])
+        for hub_id, boots in acks.items():
+            taken.acknowledge(hub_id, ((ack.boot, ack.seq) for ack in boots))
+        taken.at_once |= {message.hub_id for message in past if message.history.event is not None}
+    for presence in _of(welcome, PresenceMessage):
+        reported.presence(
+            session,
+            actor,
+            now,
+            hub_id=presence.hub_id,
+            state=presence.state,
+            boot=presence.boot,
+            connection=presence.connection,
+        )
+    for message in _of(welcome, ReportMessage):
+        result = reported.record(session, actor, now, hub_id=message.hub_id, report=message.report)
+        if result.acks:
+            taken.acknowledge(message.hub_id, ((ack.boot, ack.seq) for ack in result.acks))
+            taken.at_once.add(message.hub_id)
+    return taken
+
+
+def _judged(message: Incoming, known: dict[str, bool]) -> Incoming:
+    if message.hub_id and not known[message.hub_id]:
+        return Quarantined(message.topic, message.payload, "no such hub is enrolled, or it was revoked")
+    return message
+
+
+def _of(messages: Sequence[Incoming], kind: type[M]) -> list[M]:
+    return [message for message in messages if isinstance(message, kind)]

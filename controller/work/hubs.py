@@ -1,0 +1,77 @@
+"""Hubs: compose what a hub should be, render it, publish it retained, and come back when its lease wants renewing."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlmodel import Session
+
+from controller.link.keeper import Keeper
+from controller.link.port import LinkError
+from controller.link.render import render_document
+from controller.services import desired, owed
+from controller.services.actor import Actor
+from controller.services.database import Database
+from controller.services.errors import NotFoundError
+from controller.services.owed import Claim
+from controller.work.loop import postpone, settle
+
+NOUN: Final = "hubs"
+ACTOR: Final = Actor.system("work.hubs")
+# A document without a lease is kept by the broker so long; nothing depends on it (decision 4).
+KEPT: Final = timedelta(days=7)
+NO_LINK_RETRY_S: Final = 1.0
+
+
+class Hubs:
+    """Handles one row of noun "hubs"."""
+
+    def __init__(self, database: Database, keeper: Keeper, now: Callable[[], datetime], *, lists_base_url: str) -> None:
+        self._database, self._keeper, self._now, self._lists_base_url = database, keeper, now, lists_base_url
+        self._log = structlog.get_logger("controller.work").bind(noun=NOUN)
+
+    async def gate(self) -> float:
+        """Return how long to wait before claiming: without a link nothing can be published."""
+        return 0.0 if self._keeper.current is not None else NO_LINK_RETRY_S
+
+    async def handle(self, claim: Claim) -> None:
+        """Publish the document due to one hub."""
+        document = await self._database.run(compose, actor=ACTOR, now=self._now(), claim=claim)
+        if document is None:
+            return
+        rendered = render_document(document, lists_base_url=self._lists_base_url)
+        expires = (document.until or self._now() + KEPT) - self._now()
+        link = self._keeper.current
+        try:
+            if link is None:
+                raise LinkError("there is no link to the broker")  # noqa: TRY301  # one way out for both losses
+            await link.publish(
+                rendered.topic, rendered.payload, retain=True, expiry_s=max(1, int(expires.total_seconds()))
+            )
+        except LinkError as error:
+            await self._database.run(
+                postpone, actor=ACTOR, now=self._now(), claim=claim, error=str(error), safe_direction=True
+            )
+            return
+        self._log.info("document_published", hub=document.hub_id, revision=document.revision)
+        await self._database.run(
+            published, actor=ACTOR, now=self._now(), claim=claim, revision=document.revision, again=document.renew_at
+        )
+
+
+def compose(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> desired.DesiredDocument | None:
+    """Return the document due now; None, and settled, for a hub that is not enrolled any more."""
+    try:
+        return desired.compose(session, actor, now, hub_id=claim.key)
+    except NotFoundError:
+        settle(session, actor, now, claim=claim)
+        return None
+
+
+def published(
+    session: Session, actor: Actor, now: datetime, *, claim: Claim, revision: int, again: datetime | None
+) -> None:
+    """Record that the broker took the document; its lease is looked at `again`."""
+    desired.published(session, actor, now, hub_id=claim.key, revision=revision)
+    owed.settle(session, claim, again=again)

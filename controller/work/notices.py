@@ -1,0 +1,94 @@
+"""Notices: look up the address, render, send, record. Crashed between sending and recording, it is sent again.
+
+The second copy carries the same key. A notice that keeps failing is undeliverable after a bounded number of attempts:
+what waits for it (a switch-off) waits a bounded time only.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlmodel import Session
+
+from controller.notify.port import Medium, Message, Notifier, NotifyError, UndeliverableError
+from controller.notify.templates import render
+from controller.services import notices, owed
+from controller.services.actor import Actor
+from controller.services.database import Database
+from controller.services.errors import NotFoundError
+from controller.services.owed import Claim
+from controller.work.loop import postpone, settle
+
+ACTOR: Final = Actor.system("work.notices")
+# With the rows' own back-off about a quarter of an hour.
+MOST_ATTEMPTS: Final = 10
+
+
+class Notices:
+    """Handles one row of noun "notices"."""
+
+    def __init__(self, database: Database, notifier: Notifier, now: Callable[[], datetime]) -> None:
+        self._database, self._notifier, self._now = database, notifier, now
+        self._log = structlog.get_logger("controller.work").bind(noun=notices.NOUN)
+
+    async def handle(self, claim: Claim) -> None:
+        """Send one notice."""
+        work = await self._database.run(look, actor=ACTOR, now=self._now(), claim=claim)
+        if work is None:
+            return
+        try:
+            reference = await self._notifier.send(_message(work))
+        except UndeliverableError as error:
+            await self._end(claim, "undeliverable", error=str(error))
+        except NotifyError as error:
+            if claim.attempts + 1 >= MOST_ATTEMPTS:
+                await self._end(claim, "undeliverable", error=str(error))
+                return
+            self._log.warning("notice_not_sent", notice=work.id, kind=work.kind, error=str(error))
+            await self._database.run(postpone, actor=ACTOR, now=self._now(), claim=claim, error=str(error))
+        else:
+            self._log.info("notice_sent", notice=work.id, kind=work.kind, channel=work.channel)
+            # Taken by the side that is responsible for delivering it; nothing more will be heard of it.
+            await self._end(claim, "delivered", reference=reference)
+
+    async def _end(self, claim: Claim, outcome: str, *, reference: str | None = None, error: str | None = None) -> None:
+        if outcome == "undeliverable":
+            self._log.warning("notice_undeliverable", notice=claim.key, error=error)
+        await self._database.run(
+            record, actor=ACTOR, now=self._now(), claim=claim, outcome=outcome, reference=reference, error=error
+        )
+
+
+def look(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> notices.NoticeWork | None:
+    """Return the notice if it is still owed; None, and settled, otherwise."""
+    try:
+        work = notices.look(session, actor, now, notice_id=claim.key)
+    except NotFoundError:
+        work = None
+    if work is None or work.state != "owed":
+        settle(session, actor, now, claim=claim)
+        return None
+    return work
+
+
+def record(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    claim: Claim,
+    outcome: str,
+    reference: str | None,
+    error: str | None,
+) -> None:
+    """Record how the notice ended."""
+    notices.record(session, actor, now, notice_id=claim.key, outcome=outcome, reference=reference, error=error)
+    owed.settle(session, claim)
+
+
+def _message(work: notices.NoticeWork) -> Message:
+    if not work.to:
+        raise UndeliverableError("no address is known")
+    medium = Medium(work.channel)
+    return render(work.kind, key=work.id, medium=medium, to=work.to, name=work.holder_name, facts=work.facts)
