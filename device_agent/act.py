@@ -1,1 +1,55 @@
-"""To be filled by the agent room."""
+"""One step of a plan, and the facts it read back. Nothing here decides."""
+
+from dataclasses import replace
+
+from device_agent.facts import GateFacts
+from firmware_bridge.host import Host
+from firmware_bridge.host.dnsmasq import DnsSettings, FilterReadBack
+from firmware_bridge.host.nft import FirewallSettings
+
+
+class Gate:
+    """Firewall and filter of one host. Every method returns the facts read back; HostToolError passes."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def observe(self, known: GateFacts, firewall: FirewallSettings, dns: DnsSettings) -> GateFacts:
+        """Both read anew."""
+        seen = await self._host.dnsmasq.read_back(dns)
+        return replace(known, firewall=await self._host.nft.read_back(firewall), filter=seen)
+
+    async def observe_filter(self, known: GateFacts, dns: DnsSettings) -> GateFacts:
+        """The filter alone, read anew: cheap enough for once a second."""
+        return replace(known, filter=await self._host.dnsmasq.read_back(dns))
+
+    async def filter_ended(self) -> None:
+        """Return when the running filter has ended."""
+        await self._host.dnsmasq.exited()
+
+    async def install(self, known: GateFacts, firewall: FirewallSettings) -> GateFacts:
+        """Replace the rule set; closed afterwards."""
+        await self._host.nft.install(firewall)
+        return replace(known, firewall=await self._host.nft.read_back(firewall))
+
+    async def close(self, known: GateFacts, firewall: FirewallSettings) -> GateFacts:
+        """Stop forwarding."""
+        await self._host.nft.close_forwarding()
+        return replace(known, firewall=await self._host.nft.read_back(firewall))
+
+    async def open(self, known: GateFacts, firewall: FirewallSettings, timeout_s: int) -> GateFacts:
+        """Forward for so long, counted anew."""
+        await self._host.nft.open_forwarding(firewall, timeout_s)
+        return replace(known, firewall=await self._host.nft.read_back(firewall))
+
+    async def apply_filter(self, known: GateFacts, dns: DnsSettings) -> GateFacts:
+        """Start the wanted filter and wait for its answer."""
+        if known.wanted is None:
+            return replace(known, filter=FilterReadBack(running=False))
+        seen = await self._host.dnsmasq.start(dns, known.wanted)
+        return replace(known, filter=seen, changing=False)
+
+    async def stop(self) -> None:
+        """Close, then end the filter: the order of a clean end."""
+        await self._host.nft.close_forwarding()
+        await self._host.dnsmasq.stop()

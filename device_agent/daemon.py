@@ -1,1 +1,407 @@
-"""To be filled by the agent room."""
+"""The agent: everything outside is injected, everything inside is wired here.
+
+`Agent.run` supervises the lanes, the session, the sampler and the requests in one task group. A task that fails is a
+bug: the group ends, the program exits, the service manager starts it anew, and the kernel has closed by then.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from device_agent import report
+from device_agent.clock import Clock
+from device_agent.config import Config
+from device_agent.lanes.board import Board
+from device_agent.lanes.gate import GateLane
+from device_agent.lanes.modem import ModemLane, OpenModem
+from device_agent.lanes.sampler import Sampler
+from device_agent.link import LinkPort
+from device_agent.lists import Fetch, ListError, Lists, https_fetch
+from device_agent.logs import mask
+from device_agent.protocol import (
+    Channel,
+    Condition,
+    Desired,
+    Event,
+    ProtocolError,
+    Reported,
+    RequestKind,
+    Severity,
+    decode,
+    encode,
+)
+from device_agent.requests import RejectedError, Requests
+from device_agent.session import Session
+from device_agent.store import Spooled, Store, StoreError
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.host import Host
+
+_log = logging.getLogger(__name__)
+
+GOODBYE_S: Final = 2.0
+LIST_RETRY_S: Final = 3600.0
+# A doorbell makes the hub look at most this often (s).
+DOORBELL_S: Final = 60.0
+_LOG_LINES: Final = 40
+
+
+def agent_version() -> str:
+    """The installed version, "0" when run from nowhere."""
+    try:
+        return version("minihub")
+    except PackageNotFoundError:
+        return "0"
+
+
+class Agent:
+    """One hub. `run` returns after `stop`; `restart_wanted` tells whether a request asked for a new life."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        link_port: LinkPort,
+        open_modem: OpenModem,
+        host: Host,
+        clock: Clock,
+        store: Store,
+        random: random.Random,  # the name of what is injected
+        evidence: Mapping[str, str] | None = None,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self.restart_wanted = False
+        self.board = Board(clock)
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._host = host
+        self._evidence = evidence or {}
+        self._stop = asyncio.Event()
+        self._told: tuple[Condition, ...] = ()
+        self._last_report: Reported | None = None
+        self._report_seq = 0
+        self._rang_at: float | None = None
+        self._document: Desired | None = None
+        self._version = agent_version()
+        self._logs = _RecentLogs()
+        self._lists = Lists(
+            Path(config.state) / "lists",
+            store,
+            fetch or https_fetch(config.lists.ca),
+            weekly_bytes=config.lists.weekly_bytes,
+        )
+        self._gate = GateLane(config, self.board, host, self._lists)
+        self._modem = ModemLane(config, self.board, open_modem, random, doorbell=self._doorbell)
+        self._sampler = Sampler(self.board, store, lambda: self._modem.modem, self._history_grew)
+        self.session = Session(config.hub, link_port, store, render=self._render, accept=self.accept, rng=random)
+        self._requests = Requests(store, clock, self._handlers(), self._changed)
+        self._fetch_lists = asyncio.Event()
+        self.board.listeners.append(self._changed)
+        self._remember()
+
+    async def run(self) -> None:
+        """Run until `stop`; then close, say goodbye, and write down what waits."""
+        logging.getLogger("device_agent").addHandler(self._logs)
+        self._event("started", Severity.INFO)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(coroutine, name=name)
+                    for name, coroutine in (
+                        ("gate", self._gate.run()),
+                        ("filter watch", self._gate.watch_filter()),
+                        ("modem", self._modem.run()),
+                        ("sampler", self._sampler.run()),
+                        ("flush", self._keep_time()),
+                        ("requests", self._requests.run()),
+                        ("lists", self._keep_lists()),
+                    )
+                ]
+                talking = group.create_task(self.session.run(), name="session")
+                await self._stop.wait()
+                for task in tasks:
+                    task.cancel()
+                await self._end(talking)
+        finally:
+            logging.getLogger("device_agent").removeHandler(self._logs)
+            self._sampler.write_down()
+
+    def stop(self) -> None:
+        """End in good order; a second call does nothing."""
+        self._stop.set()
+
+    async def _end(self, talking: asyncio.Task[None]) -> None:
+        await self._gate.stop()
+        self.session.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.shield(talking)
+        talking.cancel()
+
+    # Documents.
+
+    def accept(self, desired: Desired) -> None:
+        """Take a document: keep it, then follow it. One with a lower revision is refused."""
+        current = self._document.revision if self._document is not None else -1
+        if desired.revision <= current:
+            if desired.revision < current:
+                _log.warning("an older document was refused", extra={"revision": desired.revision, "current": current})
+            return
+        try:
+            self._store.keep("document", encode(desired))
+        except StoreError as error:
+            # It is followed all the same; after a power cut the controller sends it again, since revisions differ.
+            _log.error("the document is not kept", extra={"error": str(error)})
+        _log.info("document", extra={"revision": desired.revision, "on": desired.internet.on})
+        self._clock.raise_floor(desired.issued_at)
+        self._keep_floor()
+        self._follow(desired)
+
+    def _remember(self) -> None:
+        """Take up the document of an earlier life."""
+        kept = self._store.kept("document")
+        if kept is None:
+            return
+        try:
+            document = decode(Channel.DESIRED, kept)
+        except ProtocolError as error:
+            _log.error("the kept document is not understood", extra={"error": str(error)})
+            return
+        if isinstance(document, Desired):
+            self._follow(document)
+
+    def _follow(self, desired: Desired) -> None:
+        self._document = desired
+        self.board.goal = report.goal_of(desired)
+        reporting = desired.reporting
+        if reporting != self._sampler.reporting:
+            self._sampler.reporting = reporting
+            self._sampler.alarm.wake()
+        self.session.report_interval_s = float(reporting.report_interval_s)
+        self._requests.ask(desired.requests)
+        self._fetch_lists.set()
+        self.board.tell()
+
+    # Reports.
+
+    def _changed(self) -> None:
+        """Facts changed: the lanes look again, and the hub is reported if it would say anything new."""
+        self._gate.alarm.wake()
+        self._modem.alarm.wake()
+        self._requests.look()
+        if self._last_report is None or _comparable(self._whole_report(0, 0)) != _comparable(self._last_report):
+            self.session.report()
+
+    def _render(self, session: int) -> Reported:
+        """The hub whole, numbered."""
+        self._report_seq += 1
+        told = self._whole_report(self._report_seq, session)
+        self._told, self._last_report = told.conditions, told
+        return told
+
+    def _whole_report(self, seq: int, session: int) -> Reported:
+        uptime = self._clock.uptime_ms()
+        board = self.board
+        rows = self._store.requests()
+        asked = self._document.requests if self._document is not None else ()
+        whole = report.Whole(
+            goal=board.goal,
+            modem=board.modem,
+            gate=board.gate,
+            reason=board.reason,
+            clock_trusted=self._clock.trusted,
+            evidence=self._evidence,
+            requests=[report.outcome(rows[request.id]) for request in asked if request.id in rows],
+            waiting=_waiting(board),
+            sent_bytes=board.total_bytes,
+        )
+        return report.reported(
+            whole,
+            report.conditions(whole, self._told, uptime),
+            boot=self._store.boot,
+            seq=seq,
+            session=session,
+            uptime_ms=uptime,
+            sent_at=self._clock.now_ms(),
+            spool=self._store.spool_reports(),
+            version=self._version,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What `hub-agent status` shows."""
+        return {
+            "report": self._whole_report(self._report_seq, 0),
+            "session": {"state": str(self.session.state), "problem": self.session.problem},
+            "reason": str(self.board.reason),
+            "signal": self.board.modem.signal,
+        }
+
+    # History.
+
+    def _event(self, kind: str, severity: Severity, **facts: str) -> None:
+        event = Event(
+            boot=self._store.boot,
+            seq=self._store.next_seq(),
+            uptime_ms=self._clock.uptime_ms(),
+            kind=kind,
+            severity=severity,
+            at=self._clock.now_ms(),
+            facts=facts,
+        )
+        try:
+            self._store.spool_event(Spooled(event.boot, event.seq, Channel.EVENT.value, event.uptime_ms, encode(event)))
+        except StoreError as error:
+            _log.error("an event is lost", extra={"kind": kind, "error": str(error)})
+        self.session.send_history()
+
+    def _history_grew(self) -> None:
+        self.session.send_history()
+        self._changed()
+
+    async def _keep_time(self) -> None:
+        flushing = asyncio.create_task(self._sampler.flush(), name="spool flush")
+        try:
+            while True:
+                await asyncio.sleep(3600)
+                self._keep_floor()
+        finally:
+            flushing.cancel()
+
+    def _keep_floor(self) -> None:
+        try:
+            self._store.keep("floor_ms", str(self._clock.floor_ms).encode())
+        except StoreError as error:
+            _log.error("the time is not kept", extra={"error": str(error)})
+
+    # Lists, doorbell, requests.
+
+    async def _keep_lists(self) -> None:
+        """Fetch what the document wants and is not here, again every hour while something lacks."""
+        while True:
+            controls = self.board.goal.controls
+            try:
+                now = self._clock.now_ms()
+                if controls is not None and now is not None and await self._lists.fetch(controls.lists, now):
+                    self._gate.lists_changed()
+            except ListError as error:
+                _log.warning("a list could not be had", extra={"error": str(error)})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIST_RETRY_S):
+                    await self._fetch_lists.wait()
+            self._fetch_lists.clear()
+
+    def _doorbell(self) -> None:
+        now = self._clock.uptime_ms() / 1000
+        if self._rang_at is None or now - self._rang_at >= DOORBELL_S:
+            self._rang_at = now
+            self.session.knock()
+
+    def _handlers(self) -> dict[RequestKind, Any]:
+        return {
+            RequestKind.RESTART_MODEM: self._restart_modem,
+            RequestKind.RESTART_AGENT: self._restart_agent,
+            RequestKind.DIAGNOSE: self._diagnose,
+            RequestKind.LOCATE: self._locate,
+            RequestKind.COLLECT_LOGS: self._collect_logs,
+            RequestKind.RESCAN_NETWORK: self._rescan,
+        }
+
+    async def _restart_modem(self) -> dict[str, str]:
+        modem = self._modem.modem
+        if modem is None:
+            raise RejectedError("there is no modem to restart")
+        await modem.reboot()
+        return {}
+
+    async def _restart_agent(self) -> dict[str, str]:
+        """Ended by the next life, which finds it begun: see Requests."""
+        self.restart_wanted = True
+        self.stop()
+        await asyncio.Event().wait()
+        return {}
+
+    async def _diagnose(self) -> dict[str, str]:
+        modem, gate = self.board.modem, self.board.gate
+        signal = modem.signal
+        facts = {
+            "reason": self.board.reason,
+            "modem": modem.problem or modem.family,
+            "sim": modem.sim.state if modem.sim else None,
+            "registration": modem.registration.state.name.lower() if modem.registration else None,
+            "operator": modem.operator.name if modem.operator else None,
+            "rsrp_dbm": signal.rsrp_dbm if signal else None,
+            "bearer": modem.bearer.up if modem.bearer else None,
+            "filter": gate.problem or gate.filter_status,
+            "clock": self._clock.trusted,
+            "session": self.session.state,
+        }
+        return {name: "unknown" if value is None else mask(str(value)) for name, value in facts.items()}
+
+    async def _locate(self) -> dict[str, str]:
+        if not self._host.light.present:
+            raise RejectedError("this hub has no light")
+        await self._host.light.blink(10)
+        return {}
+
+    async def _collect_logs(self) -> dict[str, str]:
+        return {f"{number:02}": line for number, line in enumerate(self._logs.lines)}
+
+    async def _rescan(self) -> dict[str, str]:
+        modem, firewall = self._modem.modem, self.board.gate.firewall
+        if firewall is None or firewall.open_for_s is not None:
+            raise RejectedError("a scan would interrupt the home's internet")
+        if modem is None:
+            raise RejectedError("there is no modem")
+        try:
+            found = await modem.scan()
+        except BridgeError as error:
+            raise RejectedError(str(error)) from None
+        return {f"{item.operator.mcc}-{item.operator.mnc}": item.availability.name.lower() for item in found[:64]}
+
+
+class _RecentLogs(logging.Handler):
+    """The last lines of our own log, masked, in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: deque[str] = deque(maxlen=_LOG_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {
+            key: getattr(record, key) for key in ("reason", "state", "problem", "error", "step") if hasattr(record, key)
+        }
+        self.lines.append(mask(f"{record.levelname} {record.name}: {record.getMessage()} {fields}")[:400])
+
+
+def _waiting(board: Board) -> str:
+    """What the hub waits for, "" when it is what the document says."""
+    modem, gate = board.modem, board.gate
+    if board.goal.revision is None:
+        return "a document"
+    if not board.goal.internet_on:
+        return ""
+    if gate.firewall is not None and gate.firewall.open_for_s is not None:
+        return ""
+    return modem.problem or gate.problem or str(board.reason)
+
+
+def _comparable(told: Reported) -> object:
+    """A report without what changes by itself: numbers, times, byte counts, the open element's rest."""
+    return (
+        told.observed_revision,
+        told.identity,
+        told.network,
+        told.requests,
+        told.bearer.up,
+        told.bearer.apn,
+        told.filter.state,
+        told.filter.digest,
+        told.filter.level,
+        tuple((c.type, c.status, c.reason) for c in told.conditions),
+    )

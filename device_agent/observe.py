@@ -1,1 +1,103 @@
-"""To be filled by the agent room."""
+"""Reading the modem: each fact on its own, so that one refused command does not hide the others."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final, Protocol, TypeVar
+
+from device_agent.facts import ModemFacts
+from firmware_bridge.errors import BridgeError, CommandTimeoutError, ModemSilentError, PortError
+from firmware_bridge.types import (
+    Bearer,
+    BearerSettings,
+    Counters,
+    Identity,
+    NetworkTime,
+    Operator,
+    Registration,
+    ScannedOperator,
+    Signal,
+    Sim,
+    Sms,
+    Temperature,
+)
+
+_log = logging.getLogger(__name__)
+# The longest any single reading may take (s); the driver's own command deadlines are shorter.
+READ_DEADLINE_S: Final = 60.0
+
+T = TypeVar("T")
+
+
+class Modem(Protocol):
+    """What the agent uses of `firmware_bridge.modem.generic.Modem`."""
+
+    @property
+    def family(self) -> str: ...  # noqa: D102  # the driver's own docstrings are the contract
+    async def initialise(self) -> None: ...  # noqa: D102
+    async def identity(self) -> Identity: ...  # noqa: D102
+    async def sim(self) -> Sim: ...  # noqa: D102
+    async def unlock(self, pin: str) -> None: ...  # noqa: D102
+    async def registration(self) -> Registration: ...  # noqa: D102
+    async def operator(self) -> Operator: ...  # noqa: D102
+    async def signal(self) -> Signal: ...  # noqa: D102
+    async def connect(self, settings: BearerSettings) -> Bearer: ...  # noqa: D102
+    async def disconnect(self) -> None: ...  # noqa: D102
+    async def bearer(self) -> Bearer: ...  # noqa: D102
+    async def counters(self) -> Counters: ...  # noqa: D102
+    async def network_time(self) -> NetworkTime | None: ...  # noqa: D102
+    async def temperature(self) -> Temperature: ...  # noqa: D102
+    async def scan(self) -> tuple[ScannedOperator, ...]: ...  # noqa: D102
+    async def receive_sms(self) -> tuple[Sms, ...]: ...  # noqa: D102
+    async def delete_sms(self, message: Sms) -> None: ...  # noqa: D102
+    async def cycle_radio(self) -> None: ...  # noqa: D102
+    async def reboot(self) -> None: ...  # noqa: D102
+    def events(self) -> Any: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+
+
+def lost(error: BridgeError) -> bool:
+    """Whether the modem itself is gone, and not one of its answers."""
+    return isinstance(error, PortError | ModemSilentError)
+
+
+async def read(call: Callable[[], Awaitable[T]], what: str) -> T | None:
+    """One reading; None when the modem did not tell. Raises PortError and ModemSilentError only."""
+    try:
+        async with asyncio.timeout(READ_DEADLINE_S):
+            return await call()
+    except TimeoutError:
+        _log.warning("reading took too long", extra={"what": what})
+    except CommandTimeoutError as error:
+        _log.warning("the modem did not answer", extra={"what": what, "error": str(error)})
+    except BridgeError as error:
+        if lost(error):
+            raise
+        _log.debug("not told", extra={"what": what, "error": str(error)})
+    return None
+
+
+async def observe_state(modem: Modem, known: ModemFacts) -> ModemFacts:
+    """SIM, registration, operator and bearer anew; the rest as it was known."""
+    sim = await read(modem.sim, "sim")
+    registration = await read(modem.registration, "registration")
+    attached = registration is not None and registration.state.attached
+    operator = await read(modem.operator, "operator") if attached else None
+    bearer = await read(modem.bearer, "bearer")
+    return replace(known, present=True, sim=sim, registration=registration, operator=operator, bearer=bearer)
+
+
+async def observe_identity(modem: Modem, known: ModemFacts) -> ModemFacts:
+    """Who the modem is; asked once for each modem found."""
+    return replace(known, present=True, family=modem.family, identity=await read(modem.identity, "identity"))
+
+
+async def observe_sample(modem: Modem, known: ModemFacts) -> ModemFacts:
+    """Signal, counters and temperature anew."""
+    return replace(
+        known,
+        signal=await read(modem.signal, "signal"),
+        counters=await read(modem.counters, "counters"),
+        temperature=await read(modem.temperature, "temperature"),
+    )

@@ -129,7 +129,13 @@ class Store:
     # What is kept by name.
 
     def keep(self, name: str, value: bytes) -> None:
-        """Keep a value under a name, over the earlier one."""
+        """Keep a value under a name, over the earlier one. Raises StoreError (disk full, read-only)."""
+        try:
+            self._put(name, value)
+        except sqlite3.Error as error:
+            raise StoreError(self._path, str(error)) from None
+
+    def _put(self, name: str, value: bytes) -> None:
         self._db.execute(
             "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
         )

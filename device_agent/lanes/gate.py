@@ -1,0 +1,237 @@
+"""The gate: firewall, filter and forwarding."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, assert_never
+
+from device_agent.act import Gate
+from device_agent.config import Config
+from device_agent.facts import ControlsWanted, GateFacts, NetworkPolicy, Reason
+from device_agent.lanes.board import Alarm, Board, Change
+from device_agent.lists import Lists
+from device_agent.plan import (
+    ApplyFilter,
+    Close,
+    GateStep,
+    GateView,
+    InstallFirewall,
+    Open,
+    Stability,
+    Wait,
+    follow,
+    next_gate_step,
+)
+from device_agent.policy import Inputs, decide
+from device_agent.report import knows_sim
+from firmware_bridge.errors import HostToolError
+from firmware_bridge.host import Host
+from firmware_bridge.host.dnsmasq import DnsSettings, FilterRules, render
+from firmware_bridge.host.nft import FirewallSettings
+
+_log = logging.getLogger(__name__)
+
+# The running filter is asked once a second while the hub forwards: dead is closed within two.
+FILTER_LOOK_S: Final = 1.0
+# The rule set in the kernel is compared this often.
+FIREWALL_LOOK_MS: Final = 10_000
+# A tool that failed is tried again after this, doubling (ms).
+RETRY_FIRST_MS: Final = 500
+RETRY_MOST_MS: Final = 60_000
+
+
+class GateLane:
+    """Runs until cancelled; `stop` is the clean end. `alarm.wake()` makes it look again."""
+
+    def __init__(self, config: Config, board: Board, host: Host, lists: Lists) -> None:
+        self.alarm = Alarm()
+        self._config = config
+        self._board = board
+        self._gate = Gate(host)
+        self._lists = lists
+        self._network = NetworkPolicy(frozenset(config.network.countries), frozenset(config.network.excluded))
+        self._stability = Stability()
+        self._opened = False
+        self._refreshed_ms = 0
+        self._looked_ms: int | None = None
+        self._retry_ms = 0
+        self._retry_step_ms = 0
+        self._rendered_for: object = None
+        self._filter_started = asyncio.Event()
+        self._told_upstream: tuple[str, ...] = ()
+        self._dns = self._dns_settings()
+
+    async def run(self) -> None:
+        """Look, act, wait; for ever."""
+        while True:
+            wake_ms = await self._round()
+            await self.alarm.sleep(self._pause_s(wake_ms))
+
+    async def watch_filter(self) -> None:
+        """Wake the lane the moment the running filter ends; for ever."""
+        while True:
+            await self._filter_started.wait()
+            self._filter_started.clear()
+            await self._gate.filter_ended()
+            if not self._board.gate.changing:
+                _log.warning("the filter has ended")
+            self.alarm.wake()
+
+    async def stop(self) -> None:
+        """Close, then end the filter."""
+        try:
+            await self._gate.stop()
+        except HostToolError as error:
+            # The kernel closes by itself when the open element times out.
+            _log.warning("not closed by hand", extra={"error": str(error)})
+
+    def lists_changed(self) -> None:
+        """Category lists came: render anew."""
+        self._rendered_for = None
+        self.alarm.wake()
+
+    async def _round(self) -> int | None:
+        """Steps until the plan says wait; returns when to wake (uptime ms)."""
+        try:
+            await self._observe()
+            while True:
+                view = self._view()
+                step = next_gate_step(view)
+                if isinstance(step, Wait):
+                    return self._nothing_to_do(step)
+                await self._perform(step)
+        except HostToolError as error:
+            return self._failed(error)
+
+    def _nothing_to_do(self, step: Wait) -> int | None:
+        if self._uptime() >= self._retry_ms:
+            self._retry_step_ms = 0
+            self._set(replace(self._board.gate, problem=""))
+        return step.wake_ms
+
+    def _failed(self, error: HostToolError) -> int:
+        self._retry_step_ms = min(RETRY_MOST_MS, max(RETRY_FIRST_MS, self._retry_step_ms * 2))
+        self._retry_ms = self._uptime() + self._retry_step_ms
+        # What is in the kernel now is not known; no refresh is sent, so it closes by itself at the latest.
+        self._looked_ms = None
+        self._opened = False
+        _log.error("a host tool failed", extra={"error": str(error), "retry_ms": self._retry_step_ms})
+        self._set(replace(self._board.gate, problem=str(error), changing=False))
+        self._judge()
+        return self._retry_ms
+
+    async def _observe(self) -> None:
+        self._follow_goal()
+        now = self._uptime()
+        if self._looked_ms is None or now - self._looked_ms >= FIREWALL_LOOK_MS:
+            self._set(await self._gate.observe(self._board.gate, self._firewall(), self._dns))
+            self._looked_ms = now
+        else:
+            self._set(await self._gate.observe_filter(self._board.gate, self._dns))
+
+    def _follow_goal(self) -> None:
+        """Render the filter that the document wants, if it changed; forwarding closes until it is in force."""
+        controls, dns = self._board.goal.controls, self._dns_settings()
+        if controls is None or (controls, dns) == self._rendered_for:
+            return
+        resolved = self._lists.resolve(controls.lists)
+        rules = FilterRules(controls.enabled, resolved.paths, controls.allow, controls.deny, controls.safe_search)
+        before = self._board.gate.wanted
+        wanted = render(dns, rules, Path(self._config.state) / "dnsmasq.conf")
+        self._dns, self._rendered_for, self._looked_ms = dns, (controls, dns), None
+        changed = before is None or before.witness != wanted.witness
+        gate = replace(self._board.gate, wanted=wanted, level=controls.level, missing=resolved.missing)
+        self._set(replace(gate, stale=resolved.stale, changing=changed or gate.changing))
+
+    def _view(self) -> GateView:
+        reason = self._judge()
+        until, now = self._board.goal.until_ms, self._board.clock.now_ms()
+        return GateView(
+            reason=reason,
+            gate=self._board.gate,
+            now_ms=self._uptime(),
+            lease_left_ms=0 if until is None or now is None else max(0, until - now),
+            refreshed_ms=self._refreshed_ms,
+            retry_ms=self._retry_ms,
+            stability=self._stability,
+        )
+
+    def _judge(self) -> Reason:
+        """The policy's word on the facts of this moment."""
+        uptime = self._uptime()
+        bare = decide(self._inputs(settled=True))
+        self._stability = follow(self._stability, bare, uptime, was_open=self._opened)
+        reason = decide(self._inputs(settled=self._stability.settled(uptime)))
+        if reason is not self._board.reason:
+            _log.info("verdict", extra={"reason": str(reason), "was": str(self._board.reason)})
+            self._board.reason = reason
+            self._board.tell(Change.GATE)
+        return reason
+
+    def _inputs(self, *, settled: bool) -> Inputs:
+        goal, modem, clock = self._board.goal, self._board.modem, self._board.clock
+        now = clock.now_ms()
+        return Inputs(
+            document_on=None if goal.revision is None else goal.internet_on,
+            supported=not goal.unsupported,
+            clock_trusted=now is not None,
+            lease_live=None if goal.until_ms is None or now is None else now < goal.until_ms,
+            known_sim=knows_sim(self._config.hub, goal, modem.sim),
+            uk_network=self._network.allows(modem.operator, modem.registration),
+            filter=self._board.gate.filter_status,
+            settled=settled,
+        )
+
+    async def _perform(self, step: GateStep) -> None:
+        gate, firewall = self._board.gate, self._firewall()
+        match step:
+            case Close():
+                self._opened = False
+                self._set(await self._gate.close(gate, firewall))
+            case InstallFirewall():
+                self._opened = False
+                self._set(await self._gate.install(gate, firewall))
+            case ApplyFilter():
+                self._set(await self._gate.apply_filter(gate, self._dns))
+                self._filter_started.set()
+            case Open(timeout_s):
+                self._set(await self._gate.open(gate, firewall, timeout_s))
+                self._opened, self._refreshed_ms = True, self._uptime()
+            case Wait():
+                return
+            case _:
+                assert_never(step)
+        _log.debug("step", extra={"step": repr(step)})
+
+    def _set(self, gate: GateFacts) -> None:
+        if gate != self._board.gate:
+            self._board.gate = gate
+            self._board.tell(Change.GATE)
+
+    def _pause_s(self, wake_ms: int | None) -> float:
+        # While closed, somebody who installs his own rules still has the filter and the table compared.
+        look = FILTER_LOOK_S if self._opened else FIREWALL_LOOK_MS / 1000
+        return look if wake_ms is None else max(0.0, min(look, (wake_ms - self._uptime()) / 1000))
+
+    def _firewall(self) -> FirewallSettings:
+        controls = self._board.goal.controls or ControlsWanted(level="unknown")
+        config = self._config
+        return FirewallSettings(config.lan.interface, config.wan.interface, config.dns.port, controls.enabled)
+
+    def _dns_settings(self) -> DnsSettings:
+        dns = self._config.dns
+        bearer = self._board.modem.bearer
+        if bearer is not None and bearer.dns:
+            self._told_upstream = bearer.dns
+        return DnsSettings(
+            lan=self._config.lan.interface,
+            port=dns.port,
+            listen=dns.listen,
+            upstream=dns.upstream or self._told_upstream,
+            dhcp_range=dns.dhcp_range,
+            cache_size=dns.cache_size,
+        )
+
+    def _uptime(self) -> int:
+        return self._board.clock.uptime_ms()

@@ -1,0 +1,111 @@
+"""Telemetry: samples at the interval the document asks for, batches, and byte counts that never go back."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from device_agent.facts import ModemFacts
+from device_agent.lanes.board import Alarm, Board
+from device_agent.observe import Modem, observe_sample
+from device_agent.protocol import Channel, Reporting, Sample, Telemetry, encode
+from device_agent.report import sample
+from device_agent.store import Spooled, Store, StoreError
+from firmware_bridge.errors import BridgeError
+
+_log = logging.getLogger(__name__)
+
+# What waits in memory is put on the disk this often (s), if it still waits.
+FLUSH_S: Final = 60.0
+# A batch never holds more than this; with a spool nearly full only every fifth sample is kept.
+BATCH_MOST: Final = 300
+_THINNED: Final = 5
+
+
+class Sampler:
+    """Runs until cancelled. `reporting` may be changed at any time; `sent` hears of each batch."""
+
+    def __init__(self, board: Board, store: Store, modem: Callable[[], Modem | None], sent: Callable[[], None]) -> None:
+        self.alarm = Alarm()
+        self.reporting = Reporting()
+        self._board = board
+        self._store = store
+        self._modem = modem
+        self._sent = sent
+        self._samples: list[Sample] = []
+        self._batched_ms: int | None = None
+        self._taken = 0
+        self._last: tuple[object, int, int] | None = None
+        kept = json.loads(store.kept("traffic") or b"[0, 0]")
+        self._total = (int(kept[0]), int(kept[1]))
+        board.total_bytes = self._total
+
+    async def run(self) -> None:
+        """Sample, batch, wait; for ever."""
+        while True:
+            await self._take()
+            self._batch_if_due()
+            await self.alarm.sleep(self.reporting.sample_interval_s)
+
+    async def flush(self) -> None:
+        """Write what waits in memory, once a minute; for ever."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self.write_down()
+
+    def write_down(self) -> None:
+        """Put on the disk what waits, and the least that time can be."""
+        try:
+            self._store.flush()
+        except StoreError as error:
+            _log.error("history lost", extra={"error": str(error)})
+
+    async def _take(self) -> None:
+        modem = self._modem()
+        if modem is None:
+            return
+        try:
+            seen = await observe_sample(modem, self._board.modem)
+        except BridgeError as error:
+            _log.debug("no sample", extra={"error": str(error)})
+            return
+        if self._modem() is not modem:
+            return
+        self._board.modem = replace(
+            self._board.modem, signal=seen.signal, counters=seen.counters, temperature=seen.temperature
+        )
+        self._add_traffic(modem, seen)
+        self._taken += 1
+        if self._store.nearly_full and self._taken % _THINNED:
+            return
+        clock = self._board.clock
+        total = None if seen.counters is None else self._total
+        self._samples.append(sample(seen, uptime_ms=clock.uptime_ms(), at_ms=clock.now_ms(), sent_bytes=total))
+        del self._samples[:-BATCH_MOST]
+
+    def _add_traffic(self, modem: Modem, seen: ModemFacts) -> None:
+        """Add what moved since the last look; a driver counts from its own making, so a new one starts at nothing."""
+        if seen.counters is None:
+            return
+        now = (seen.counters.tx_bytes, seen.counters.rx_bytes)
+        before = self._last[1:] if self._last is not None and self._last[0] is modem else (0, 0)
+        self._total = (self._total[0] + max(0, now[0] - before[0]), self._total[1] + max(0, now[1] - before[1]))
+        self._last = (modem, *now)
+
+    def _batch_if_due(self) -> None:
+        now = self._board.clock.uptime_ms()
+        if self._batched_ms is None:
+            self._batched_ms = now
+        interval_ms = self.reporting.telemetry_interval_s * 1000
+        if not self._samples or now - self._batched_ms < interval_ms - self.reporting.sample_interval_s * 500:
+            return
+        self._batched_ms = now
+        # Kept before it is told: what was told once is never taken back by a power cut.
+        self._store.keep("traffic", json.dumps(self._total).encode())
+        self._board.total_bytes = self._total
+        batch = Telemetry(boot=self._store.boot, seq=self._store.next_seq(), samples=tuple(self._samples))
+        self._samples.clear()
+        self._store.spool_telemetry(Spooled(batch.boot, batch.seq, Channel.TELEMETRY.value, now, encode(batch)))
+        self._sent()

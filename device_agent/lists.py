@@ -1,0 +1,201 @@
+"""Category lists: fetched over HTTPS, used only when their bytes have the digest the document names, kept for later.
+
+A list that cannot be had is replaced by an older verified one of the same category (`stale`), or is `missing`. A week
+has a byte budget; what would exceed it waits.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+_log = logging.getLogger(__name__)
+
+FETCH_DEADLINE_S: Final = 300.0
+WEEK_MS: Final = 7 * 24 * 3600 * 1000
+_HEAD_MOST: Final = 16 * 1024
+
+
+class ListError(Exception):
+    """A list could not be had: why, in one line. What is there already stays."""
+
+
+class Wanted(Protocol):
+    """A list by its digest (`sha256:<hex>`)."""
+
+    @property
+    def category(self) -> str:
+        """Its category."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The digest of its bytes."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+
+Fetch = Callable[[str, int], Awaitable[bytes]]
+
+
+class Memory(Protocol):
+    """The small part of the store that lists need."""
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep a value."""
+
+    def kept(self, name: str) -> bytes | None:
+        """The value kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The files to filter by; `missing` names categories that have none, `stale` that some are older."""
+
+    paths: tuple[Path, ...] = ()
+    missing: tuple[str, ...] = ()
+    stale: bool = False
+
+
+class Lists:
+    """The verified lists of one hub, in a folder of their own."""
+
+    def __init__(self, directory: Path, memory: Memory, fetch: Fetch, *, weekly_bytes: int) -> None:
+        self._directory = directory
+        self._memory = memory
+        self._fetch = fetch
+        self._weekly_bytes = weekly_bytes
+        self._verified: set[str] = set()
+
+    def resolve(self, wanted: Sequence[Wanted]) -> Resolved:
+        """What is here for each wanted list, verified by its bytes (once in each life of the agent)."""
+        paths, missing, stale = [], [], False
+        kept = self._kept()
+        for item in wanted:
+            digest = item.digest if self._holds(item.digest) else kept.get(item.category, "")
+            if not digest or not self._holds(digest):
+                missing.append(item.category)
+                continue
+            stale = stale or digest != item.digest
+            paths.append(self._path(digest))
+        return Resolved(tuple(paths), tuple(missing), stale)
+
+    async def fetch(self, wanted: Sequence[Wanted], now_ms: int) -> bool:
+        """Fetch what is not here; returns whether anything new is. Raises ListError at the first that cannot be had."""
+        fetched = False
+        for item in wanted:
+            if self._holds(item.digest):
+                continue
+            self._spend(item.size, now_ms)
+            body = await self._fetch(item.url, item.size)
+            if "sha256:" + hashlib.sha256(body).hexdigest() != item.digest:
+                raise ListError(f"{item.category}: the bytes fetched do not have the digest the document names")
+            self._put(item.digest, body)
+            self._remember(item.category, item.digest)
+            fetched = True
+        return fetched
+
+    def _spend(self, size: int, now_ms: int) -> None:
+        budget = json.loads(self._memory.kept("list_budget") or b"{}")
+        week = now_ms // WEEK_MS
+        used = budget.get("used", 0) if budget.get("week") == week else 0
+        if used + size > self._weekly_bytes:
+            raise ListError(f"{size} bytes would exceed this week's {self._weekly_bytes} (used: {used})")
+        self._memory.keep("list_budget", json.dumps({"week": week, "used": used + size}).encode())
+
+    def _holds(self, digest: str) -> bool:
+        if digest in self._verified:
+            return True
+        try:
+            with self._path(digest).open("rb") as body:
+                actual = hashlib.file_digest(body, "sha256").hexdigest()
+        except OSError:
+            return False
+        if "sha256:" + actual == digest:
+            self._verified.add(digest)
+        return digest in self._verified
+
+    def _put(self, digest: str, body: bytes) -> None:
+        """Write beside and rename, so that a power cut leaves the old file or the new one."""
+        path = self._path(digest)
+        part = path.with_suffix(".part")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(body)
+            part.replace(path)
+        except OSError as error:
+            raise ListError(f"{path}: cannot be written: {error.strerror}") from None
+        self._verified.add(digest)
+
+    def _remember(self, category: str, digest: str) -> None:
+        kept = self._kept()
+        old = kept.get(category)
+        self._memory.keep("lists", json.dumps({**kept, category: digest}, sort_keys=True).encode())
+        if old and old != digest and old not in {**kept, category: digest}.values():
+            self._path(old).unlink(missing_ok=True)
+            self._verified.discard(old)
+
+    def _kept(self) -> dict[str, str]:
+        kept: dict[str, str] = json.loads(self._memory.kept("lists") or b"{}")
+        return kept
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / f"{digest.removeprefix('sha256:')}.txt"
+
+
+def https_fetch(ca: str = "") -> Fetch:
+    """A fetcher over HTTPS/1.1 (RFC 9112), one request a connection, bounded in size and time."""
+
+    async def fetch(url: str, size: int) -> bytes:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise ListError(f"{url[:80]}: only https is fetched")
+        context = ssl.create_default_context(cafile=ca or None)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            async with asyncio.timeout(FETCH_DEADLINE_S):
+                return await _get(parts.hostname, parts.port or 443, path, context, size)
+        except TimeoutError:
+            raise ListError(f"{parts.hostname}: not fetched within {FETCH_DEADLINE_S:g} s") from None
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
+            raise ListError(f"{parts.hostname}: {error}") from None
+
+    return fetch
+
+
+async def _get(host: str, port: int, path: str, context: ssl.SSLContext, size: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_HEAD_MOST)
+    try:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode("ascii"))
+        await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        status = head[0].split(" ")[1]
+        if status != "200":
+            raise ListError(f"{host}: answered {status}")
+        fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+        if fields.get("content-length") != str(size):
+            raise ListError(f"{host}: {fields.get('content-length', 'no')} bytes offered, {size} expected")
+        return await reader.readexactly(size)
+    finally:
+        writer.close()
+        try:
+            await writer.wait_closed()
+        except OSError as error:
+            _log.debug("closing", extra={"error": str(error)})
