@@ -35,6 +35,9 @@ class Question(StrEnum):
     SUPPORT = "support"
     DATA_REQUEST = "data_request"
     DISCLOSURE = "disclosure"
+    NOTICE = "notice"
+    ACTING = "acting"
+    CHANGE = "change"
 
 
 class Outcome(StrEnum):

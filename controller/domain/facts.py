@@ -144,10 +144,11 @@ class Plan(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSim(Fact):
-    """A SIM on a plan. The Mini Hub's own SIM is never one."""
+    """A SIM on a plan; the Mini Hub's own SIM is never one."""
 
     sim_id: str
     plan_id: str
+    msisdn: str | None = None
     live_from: datetime | None = None
     live_until: datetime | None = None
 
