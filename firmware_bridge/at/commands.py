@@ -224,6 +224,10 @@ class Urc:
     body: bool = False
     reboot: bool = False
     spans: bool = False
+    plain: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", not (self.body or self.reboot or self.spans))
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -22,13 +22,13 @@ from typing import NamedTuple, TypeAlias
 from firmware_bridge.at import results
 from firmware_bridge.at.bodies import TextBody, fits_header, is_pdu_header
 from firmware_bridge.at.commands import (
+    NO_INFO,
     Bare,
     Command,
     Dial,
     Final,
     FinalKind,
     Lines,
-    LineTest,
     Messages,
     NoInfo,
     Prefixed,
@@ -44,7 +44,7 @@ from firmware_bridge.at.commands import (
 )
 from firmware_bridge.at.lines import LineSplitter
 from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
-from firmware_bridge.at.tokens import parameters
+from firmware_bridge.at.tokens import split_parameters
 
 MAX_REPLY_LINES = 4096
 MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
@@ -129,12 +129,12 @@ class Connection:
         self._echo_off = False
         self._verbose: bool | None = None
         self._after_blank = False
+        self._minds_blanks = False
         self._text_body: TextBody | None = None
         self._span: list[str] | None = None
         self._held: tuple[Urc, str] | None = None
         self._take: Callable[[str], None] = self._idle
-        self._finals: Mapping[str, Final] = results.PLAIN
-        self._clear_reply()
+        self._expect(NO_INFO)
         if not in_step:
             self._quarantine(owed=0, lost=False)
 
@@ -145,9 +145,7 @@ class Connection:
         if self._command is not None or self.quarantined or self.online:
             raise RuntimeError("a command may be sent only while none is in flight and the place is known")
         self._command = command
-        self._clear_reply()
         self._expect(command.shape)
-        self._finals = results.CALL if results.ends_in_call_result(command.text) else results.PLAIN
         if self._held is None:  # else a line behind +CMT is due first
             self._take = self._pending
         self.counts.commands += 1
@@ -158,8 +156,7 @@ class Connection:
         for line in self._splitter.feed(data):
             if line:
                 self._take(line)
-                self._after_blank = False
-            else:
+            elif self._minds_blanks:
                 self._blank()
         if self._prompt is not None and self._splitter.partial and self._splitter.take_prompt():
             self._answer_prompt()
@@ -175,7 +172,7 @@ class Connection:
             return
         self.counts.abandoned += 1
         self._owed_names.update(self._names)
-        self._owed_call = self._owed_call or self._finals is results.CALL
+        self._owed_call = self._owed_call or results.ends_in_call_result(command.text)
         self._quarantine(owed=1, lost=True, escape=isinstance(command.shape, Prompted))
 
     def leave_data_mode(self) -> None:
@@ -199,7 +196,7 @@ class Connection:
     # A line, by state
 
     def _pending(self, line: str) -> None:
-        final = self._finals.get(line)
+        final = results.PLAIN.get(line)
         if final is not None:
             self._finish(final)
             return
@@ -221,11 +218,11 @@ class Connection:
             self._retake(stripped)
             return
         urc = self._urcs.get(line)
-        final = results.final_from_error_line(line[:place], line) if place > 0 else self._numeric_or_connect(line)
-        if urc is not None:
-            self._emit(urc, line)
-        elif final is not None:
+        final = results.final_from_error_line(line[:place], line) if place > 0 else self._rare_final(line)
+        if final is not None:
             self._finish(final)
+        elif urc is not None:
+            self._emit(urc, line)
         elif not (self._is_echo(line) or self._is_prompt(line) or self._is_shaped(line, place)):
             self.counts.noise_lines += 1
 
@@ -278,22 +275,20 @@ class Connection:
 
     # Parts of a reply
 
-    def _clear_reply(self) -> None:
+    def _expect(self, shape: Shape) -> None:
         self._info: list[str] = []
         self._truncated = False
-        self._names: tuple[str, ...] = ()
-        self._form: LineTest | None = None
-        self._required = False
-        self._follow: Callable[[str], None] | None = None
         self._prompt: Prompted | None = None
         self._payload = ""
-
-    def _expect(self, shape: Shape) -> None:
         if isinstance(shape, Prefixed):
             self._names, self._form, self._required = shape.prefixes, shape.form, shape.required
-            if shape.next_line:
-                self._follow = self._await_value
-        elif isinstance(shape, Bare):
+            self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
+        else:
+            self._names, self._form, self._required, self._follow = (), None, False, None
+            self._expect_other(shape)
+
+    def _expect_other(self, shape: Shape) -> None:
+        if isinstance(shape, Bare):
             self._names, self._required = shape.prefixes, shape.required
             self._form = lambda line: shape.valid(bare_value(line))
         elif isinstance(shape, Messages):
@@ -306,8 +301,7 @@ class Connection:
 
     def _add_info(self, line: str) -> None:
         if '"' in line and line.count('"') & 1:
-            self._span = [line]
-            self._take = self._spanning
+            self._span_from(line)
             return
         if len(self._info) >= MAX_REPLY_LINES:
             self._truncated = True
@@ -315,6 +309,11 @@ class Connection:
         self._info.append(line)
         if self._follow is not None:
             self._follow(line)
+
+    def _span_from(self, line: str) -> None:
+        self._span = [line]
+        self._minds_blanks = True
+        self._take = self._spanning
 
     def _spanning(self, line: str) -> None:
         """Inside quotes: whatever the line says, it belongs to the value, until the quotes close."""
@@ -324,6 +323,7 @@ class Connection:
         if not line.count('"') & 1 and len(whole) <= MAX_SPAN:
             return
         self._span = None
+        self._minds_blanks = False
         held, self._held = self._held, None
         self._take = self._usual()
         if len(whole) > MAX_SPAN:
@@ -339,7 +339,7 @@ class Connection:
 
     def _value(self, line: str) -> None:
         self._take = self._pending
-        if line[0] in "+^$%" or line in self._finals or line in self._urcs:
+        if line[0] in "+^$%" or line in results.PLAIN or line in self._urcs:
             self._pending(line)
         else:
             self._info[-1] += line
@@ -360,18 +360,23 @@ class Connection:
 
     def _await_text(self, header: str) -> None:
         self._text_body = TextBody(header)
+        self._minds_blanks = True
+        self._after_blank = False
         self._take = self._text
 
     def _text(self, line: str) -> None:
         assert self._text_body is not None
-        ends = line in self._finals or line.partition(":")[0] in self._names
+        name = line.partition(":")[0]
+        ends = line in results.PLAIN or name in results.ERROR_NAMES or name in self._names
         if ends and self._text_body.may_end(after_blank=self._after_blank):
             self._info.append(self._text_body.text)
             self._text_body = None
+            self._minds_blanks = False
             self._take = self._pending
             self._pending(line)
         else:
             self._text_body.add(line)
+        self._after_blank = False
 
     def _is_shaped(self, line: str, place: int) -> bool:
         """Whether an unusual line is information: bare, free text, or a prefix in another case (`^NDISSTATQry`)."""
@@ -393,9 +398,9 @@ class Connection:
 
     def _answer_prompt(self) -> None:
         assert self._prompt is not None
-        prompt, self._prompt = self._prompt, None
-        self._payload = prompt.payload
+        prompt = self._prompt
         self._expect(prompt.then)
+        self._payload = prompt.payload
         self._events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
 
     # Ends
@@ -437,14 +442,21 @@ class Connection:
         if "=" not in text and ";" not in text and name not in self._urcs and self._info[0].startswith(name + ":"):
             self.resync.learn(text, name)
 
-    def _numeric_or_connect(self, line: str) -> Final | None:
-        if len(line) == 1:
-            table = results.NUMERIC if self._finals is results.PLAIN else results.NUMERIC_CALL
-            final = table.get(line) if self._verbose is not True else None
-            if final is not None and isinstance(self._command, Command):
-                self._verbose = False
+    def _rare_final(self, line: str) -> Final | None:
+        """The final of a call, or a number of ATV0: only where this command and this modem may say so."""
+        assert self._command is not None
+        if len(line) == 1 and self._verbose is not True:
+            final = results.NUMERIC.get(line) or (self._call_final(line, results.NUMERIC_CALL))
+            self._verbose = self._verbose if final is None else False
             return final
-        return results.connect_final(line) if self._finals is results.CALL else None
+        return self._call_final(line, results.CALL) or (
+            results.connect_final(line) if isinstance(self._command.shape, Dial) else None
+        )
+
+    def _call_final(self, line: str, table: Mapping[str, Final]) -> Final | None:
+        final = table.get(line)
+        asked = final is not None and self._command is not None and results.ends_in_call_result(self._command.text)
+        return final if asked else None
 
     def _any_final(self, line: str, place: int) -> Final | None:
         if place > 0:
@@ -466,21 +478,22 @@ class Connection:
     # Unsolicited
 
     def _emit(self, urc: Urc, line: str) -> None:
-        if urc.reboot:
+        if urc.plain:
+            self._events.append(Unsolicited(urc.name, split_parameters(line.partition(":")[2]), line))
+            self.counts.unsolicited += 1
+        elif urc.reboot:
             self._reboot(line)
         elif urc.body:
             self._held = (urc, line)
             self._take = self._urc_body
         elif urc.spans and line.count('"') & 1 and not self.quarantined:
             self._held = (urc, line)
-            self._span = [line]
-            self._take = self._spanning
+            self._span_from(line)
         else:
-            self._events.append(Unsolicited(urc.name, parameters(line), line))
-            self.counts.unsolicited += 1
+            self._unsolicited(urc, line, None)
 
     def _unsolicited(self, urc: Urc, line: str, body: str | None) -> None:
-        self._events.append(Unsolicited(urc.name, parameters(line), line, body))
+        self._events.append(Unsolicited(urc.name, split_parameters(line.partition(":")[2]), line, body))
         self.counts.unsolicited += 1
 
     def _urc_body(self, line: str) -> None:
@@ -523,6 +536,7 @@ class Connection:
         self.quarantined = True
         self._lost = self._lost or lost
         self._prompt = self._span = self._held = self._text_body = None
+        self._minds_blanks = False
         self._swallow_error = False
         self._take = self._late
         self.resync.begin(owed=owed, escape=escape)

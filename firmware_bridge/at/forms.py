@@ -5,24 +5,22 @@ and never empty, so the second parameter decides; a bare area code made of few d
 its neighbours.
 """
 
-from firmware_bridge.at.validators import is_digits
-
 MAX_MODE = 5  # <n> of +CEREG (TS 27.007 10.1.22)
 MAX_STAT = 11
 
 
 def is_registration_read(line: str) -> bool:
     """Whether a +CREG, +CGREG, +CEREG or +C5GREG line answers the read command (n = 0 … 5, quoted or bare)."""
-    fields = [field.strip() for field in line.partition(":")[2].split(",")]
-    if len(fields) < 2 or not _is_number_up_to(fields[0], MAX_MODE):
+    fields = line.partition(":")[2].split(",")
+    if len(fields) < 2:
         return False
-    second = fields[1]
-    if not _is_number_up_to(second, MAX_STAT):
+    second = fields[1].strip()
+    if not (_is_number_up_to(second, MAX_STAT) and _is_number_up_to(fields[0].strip(), MAX_MODE)):
         return False
     if len(fields) == 2 or len(second) <= 2:
         return True
     # A padded second parameter: `002,001,…` pads <n> too; `2,0011,"18d8"` quotes the area code, so 0011 is not one.
-    return len(fields[0]) > 1 or fields[2].startswith('"')
+    return len(fields[0].strip()) > 1 or fields[2].lstrip().startswith('"')
 
 
 def is_registration_urc(line: str) -> bool:
@@ -50,4 +48,4 @@ class ParameterCount:
 
 
 def _is_number_up_to(text: str, most: int) -> bool:
-    return 0 < len(text) <= 4 and is_digits(text) and int(text) <= most
+    return 0 < len(text) <= 4 and text.isascii() and text.isdigit() and int(text) <= most

@@ -102,6 +102,7 @@ class Resynchroniser:
         self._heard: list[str] = []
         self._heard_final = False
         self._finals = 0
+        self._monotonous = True
         self._word: tuple[Symbol, ...] = ()
         self._place = 0
         self._void = False
@@ -182,6 +183,7 @@ class Resynchroniser:
         names = tuple(self._heard)
         self._heard.clear()
         self._finals += 1
+        self._monotonous = self._monotonous and final.succeeded and not names
         self._heard_final = True
         self._silences = 0
         if self._chain and final.succeeded and names[-CHAIN_BITS:] == self._chain:
@@ -215,7 +217,7 @@ class Resynchroniser:
         elif not self._heard_final and self._chain_known is None:
             self._candidates.sort(key=lambda symbol: symbol.text != "AT")  # alive at all? (a stable sort)
         self._place = 0
-        counted = self._exhausted() and self._finals > 0 and self._finals == self._finals_expected
+        counted = self._exhausted() and self._monotonous and 0 < self._finals == self._finals_expected
         self.weak_proofs += counted
         return counted
 

@@ -4,6 +4,7 @@ Values stay text: a quoted `"0502"` is hexadecimal and an MNC of `01` keeps its 
 field converts it. An omitted parameter is None, an empty quoted one is "". Sources: V.250 5.4.2, TS 27.007 4.
 """
 
+import csv
 import re
 from typing import TypeAlias
 
@@ -19,6 +20,12 @@ _ESCAPE = re.compile(r"\\(?:22|5[Cc]|0[DdAa])")
 _ESCAPED = {'"': "\\22", "\\": "\\5C", "\r": "\\0D", "\n": "\\0A"}
 _MUST_ESCAPE = re.compile(r'["\\\r\n]')
 
+_BLANK_END = frozenset({"", " "})
+
+# One row in, one row out. The reader asks for a further line when a quote stays open: there is none (IndexError).
+_pending_row: list[str] = []
+_rows = csv.reader(iter(_pending_row.pop, None), skipinitialspace=True, doublequote=False, strict=True)
+
 
 def after_colon(line: str) -> str:
     """The text behind the first colon, without surrounding blanks; the whole line when there is none."""
@@ -33,37 +40,26 @@ def parameters(line: str) -> Parameters:
 
 def split_parameters(text: str) -> Parameters:
     """The parameters of a text without a prefix. Quotes and blanks around are taken off, None stands for nothing."""
-    if '"' not in text and "(" not in text:
-        if not text or text.isspace():
-            return ()
-        return tuple([part.strip() or None for part in text.split(",")])
-    return _split_quoted(text)
-
-
-def _split_quoted(text: str) -> Parameters:
-    if "(" in text:
-        return _split_nested(text, 0)
-    parts = text.split(",")
-    values: list[Parameter] = []
-    for raw in parts:
-        part = raw.strip()
-        if part[:1] == '"':
-            if len(part) < 2 or part[-1] != '"' or '"' in part[1:-1]:
-                return _split_nested(text, 0)
-            values.append(_unescape(part[1:-1]))
-        elif '"' in part:
-            return _split_nested(text, 0)
-        else:
-            values.append(part or None)
-    return tuple(values)
+    # The C parser of csv is three times as fast as anything written in Python; what it might read otherwise than
+    # `_split_carefully` goes there.
+    if "(" in text or '""' in text or "\\" in text or " ," in text or text[-1:] in _BLANK_END or not text.isprintable():
+        return _split_carefully(text, 0)
+    _pending_row.append(text)
+    try:
+        row = next(_rows)
+    except (csv.Error, IndexError):
+        return _split_carefully(text, 0)
+    if '"' in text and '"' in "".join(row):
+        return _split_carefully(text, 0)
+    return tuple([value or None for value in row]) if "" in row else tuple(row)
 
 
 def _unescape(text: str) -> str:
     return _ESCAPE.sub(lambda match: _UNESCAPED[match.group()], text) if "\\" in text else text
 
 
-def _split_nested(text: str, depth: int) -> Parameters:
-    """The careful way: commas inside quotes and parentheses belong to the parameter."""
+def _split_carefully(text: str, depth: int) -> Parameters:
+    """Commas inside quotes and parentheses belong to the parameter; junk of any kind is kept as text."""
     return tuple([_value(part, depth) for part in _fields(text)]) if text.strip() else ()
 
 
@@ -89,7 +85,7 @@ def _value(field: str, depth: int) -> Parameter:
     if len(part) > 1 and part[0] == part[-1] == '"':
         return _unescape(part[1:-1])
     if depth < MAX_DEPTH and part[:1] == "(" and part[-1:] == ")" and len(part) > 1:
-        return _split_nested(part[1:-1], depth + 1)
+        return _split_carefully(part[1:-1], depth + 1)
     return part or None
 
 

@@ -1,0 +1,198 @@
+"""The proof of place, against modems that are late, deaf or poor: proved means that nothing is owed any more."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware_bridge.at.commands import Command, Prefixed, Resynchronised, UrcTable
+from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, ProbeAnswered
+from firmware_bridge.at.resync import MAX_MISFITS, Outcome
+
+from .modems import READS, LateModem
+
+CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
+
+
+def events_of(connection: Connection, data: bytes) -> list[object]:
+    connection.receive_data(data)
+    events = []
+    while (event := connection.next_event()) is not NEED_DATA:
+        events.append(event)
+    return events
+
+
+def prove(connection: Connection, modem: LateModem, releases: list[int]) -> tuple[bool, int]:
+    """Drive the proof as the channel does; `releases` are the answers let go at each step, then all of them."""
+    connection.start_proof()
+    steps = iter(releases)
+    probes = 0
+    while connection.quarantined and (probe := connection.next_probe()) is not None:
+        probes += 1
+        assert probes < 500
+        heard = events_of(connection, modem.take(probe.data))
+        heard += events_of(connection, modem.release(next(steps, 99)))
+        while connection.quarantined and not (heard and _last(heard) is Outcome.NEXT):
+            more = next(steps, 99)
+            if not modem.owed or not more:
+                connection.probe_unanswered()
+                break
+            heard = events_of(connection, modem.release(more))
+    return not connection.quarantined, probes
+
+
+def _last(events: list[object]) -> Outcome | None:
+    outcomes = [event.outcome for event in events if isinstance(event, ProbeAnswered)]
+    return outcomes[-1] if outcomes else None
+
+
+def abandoned(modem: LateModem, commands: int = 1) -> Connection:
+    connection = Connection(UrcTable(), in_step=True)
+    for number in range(commands):
+        if connection.quarantined:
+            # A second command can only be lost if the place had been found between: let the proof be lost as well.
+            connection.start_proof()
+            probe = connection.next_probe()
+            assert probe is not None
+            modem.take(probe.data)
+            connection.probe_unanswered()
+        else:
+            modem.take(connection.send(CSQ if number % 2 == 0 else Command("AT+SET=1")))
+            connection.abandon()
+    return connection
+
+
+def test_one_round_trip_when_the_modem_answers_after_the_deadline() -> None:
+    modem = LateModem()
+    connection = abandoned(modem)
+    late = events_of(connection, modem.release(1))
+    assert connection.quarantined
+    assert [type(event) for event in late] == [ProbeAnswered]
+    proved, probes = prove(connection, modem, [])
+    assert proved
+    assert probes == 1
+
+
+def test_two_commands_late_delivers_nothing_to_the_wrong_command() -> None:
+    for echo in (False, True):
+        modem = LateModem(echo=echo)
+        connection = abandoned(modem, 3)
+        assert len(modem.owed) == 3
+        proved, _ = prove(connection, modem, [0, 1, 1, 0, 1, 1, 1])
+        assert proved
+        assert not modem.owed
+        modem.take(connection.send(Command("AT+CMEE?", Prefixed("+CMEE"))))
+        (answer,) = events_of(connection, modem.release(1))
+        assert isinstance(answer, Answered)
+        assert answer.reply.lines == ("+CMEE: 1",)
+
+
+def test_a_modem_that_stays_two_commands_late_is_never_trusted() -> None:
+    for modem in (LateModem(), LateModem(chains=False), LateModem(reads=frozenset()), LateModem(verdict=False)):
+        connection = abandoned(modem)
+        connection.start_proof()
+        while (probe := connection.next_probe()) is not None:
+            modem.take(probe.data)
+            events_of(connection, modem.release(max(0, len(modem.owed) - 2)))
+            connection.probe_unanswered()
+        assert connection.quarantined
+        assert len(modem.owed) == 2
+
+
+def test_an_echo_alone_proves_nothing() -> None:
+    modem = LateModem(echo=True)
+    connection = abandoned(modem)
+    connection.start_proof()
+    probe = connection.next_probe()
+    assert probe is not None
+    events_of(connection, modem.take(probe.data))  # the echo, at once
+    events_of(connection, modem.release(1))  # and the late answer of the command before
+    assert connection.quarantined
+
+
+def test_every_poor_modem_is_found_by_the_means_it_has() -> None:
+    poor = [
+        LateModem(chains=False),
+        LateModem(chains=False, reads=frozenset({"+CSQ"})),
+        LateModem(reads=frozenset()),
+        LateModem(chains=False, reads=frozenset(), echo=True),
+    ]
+    for modem in poor:
+        connection = abandoned(modem)
+        assert prove(connection, modem, [])[0]
+        assert connection.resync.weak_proofs == 0
+        connection.send(CSQ)
+        connection.abandon()
+        modem.take(b"AT+CSQ\r")
+        again, probes = prove(connection, modem, [])
+        assert again
+        assert probes <= 12  # what this modem knows is remembered
+
+
+def test_a_modem_that_says_ok_to_everything_is_only_counted() -> None:
+    modem = LateModem(verdict=False, reads=frozenset())
+    connection = abandoned(modem)
+    assert prove(connection, modem, [])[0]
+    assert connection.resync.weak_proofs == 1
+
+
+def test_a_deaf_modem_costs_a_bounded_number_of_probes() -> None:
+    modem = LateModem(swallow=10_000)
+    connection = abandoned(modem)
+    proved, probes = prove(connection, modem, [])
+    assert not proved
+    assert probes == len(connection.resync.timing.windows_s)
+    modem.swallow = 0
+    assert prove(connection, modem, [])[0]  # a later caller tries anew
+
+
+def test_the_first_command_after_opening_is_preceded_by_a_proof() -> None:
+    connection = Connection(UrcTable())
+    modem = LateModem()
+    modem.take(b"AT+CSQ\rAT+CSQ\r")  # left behind by another program
+    assert connection.quarantined
+    assert prove(connection, modem, [1, 1, 1])[0]
+    assert not modem.owed
+
+
+def test_late_lines_are_counted_and_told_once() -> None:
+    modem = LateModem()
+    connection = abandoned(modem)
+    connection.start_proof()
+    probe = connection.next_probe()
+    assert probe is not None
+    modem.take(probe.data)
+    events = events_of(connection, modem.release(2))
+    assert [event for event in events if isinstance(event, Resynchronised)] == [Resynchronised(0, 1)]
+    assert connection.counts.late_replies == 1
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.integers(0, 4), max_size=80),
+    st.integers(1, 6),
+    st.booleans(),
+    st.booleans(),
+    st.sets(st.sampled_from(sorted(READS))),
+    st.lists(st.integers(0, 30), max_size=3),
+    st.integers(0, 300),
+)
+def test_proved_means_nothing_is_owed(
+    releases: list[int],
+    lost: int,
+    chains: bool,
+    echo: bool,
+    reads: set[str],
+    swallowed: list[int],
+    first: int,
+) -> None:
+    modem = LateModem(chains=chains, echo=echo, reads=frozenset(reads))
+    connection = Connection(UrcTable(), in_step=True, first_probe=first)
+    modem.take(connection.send(CSQ))
+    connection.abandon()
+    modem.take(b"AT+CSQ\r" * (lost - 1))
+    for where in swallowed:
+        if where == 0:
+            modem.swallow += 1
+    proved, _ = prove(connection, modem, releases)
+    if proved and connection.resync.weak_proofs == 0:
+        assert not modem.owed
+    assert len(modem.received) < 12 * (MAX_MISFITS + 8)
