@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from simulator.stage.demo import Demo
+from simulator.stage.parts import Break
 from simulator.stage.record import Record, StepFailedError
-from simulator.stage.stage import Break, Stage, StageOptions, open_stage
+from simulator.stage.stage import Stage, StageOptions, open_stage
 
 
 def register(app: typer.Typer) -> None:

@@ -11,10 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulator.stage.home import ALLOWED_NAME
-from simulator.stage.hub import HubModel, HubUnit
+from simulator.stage.parts import Break, HubModel, Set, Unit
 from simulator.stage.process import ProcessEndedError
 from simulator.stage.record import Record, StepFailedError
-from simulator.stage.stage import Break, Stage
 from simulator.stage.watch import watch_for
 
 READY_WITHIN_S = 15.0
@@ -59,9 +58,10 @@ class Customer:
 class Demo:
     """The story, told step by step into a record."""
 
-    stage: Stage
+    stage: Set
     record: Record
     interrupt_broker: bool = False
+    _unit: Unit | None = field(default=None, init=False)
 
     async def play(self) -> None:
         """Play every step; the first that is not observed ends the story and stands in the record."""
@@ -79,6 +79,11 @@ class Demo:
             if unit is None or await self._step(name, act) is None:
                 return
 
+    @property
+    def _first_unit(self) -> Unit:
+        assert self._unit is not None, "the hub is placed by an earlier step"
+        return self._unit
+
     async def _step(self, name: str, act: Callable[[], Awaitable[Any]]) -> Any:
         """Carry a step out; None when it was not observed (the reason is in the record)."""
         try:
@@ -93,7 +98,7 @@ class Demo:
         holder = {"holder_name": "Ada Example", "email": "ada@home.example", "mobile": "+447700900101"}
         customer = await self._customer(holder, BRANDED, plans=PLANS, depot=True)
         view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
-        if self.stage.options.broken is Break.CARRIER:
+        if self.stage.broken is Break.CARRIER:
             await self.stage.carrier.kill()
         self.record.saw(
             "accounts",
@@ -108,8 +113,8 @@ class Demo:
         )
         return customer
 
-    async def _report_fault(self, customer: Customer) -> HubUnit:
-        unit = await self.stage.place_hub(customer.hub, BRANDED)
+    async def _report_fault(self, customer: Customer) -> Unit:
+        unit = self._unit = await self.stage.place_hub(customer.hub, BRANDED)
         decisions = await self._fault_with_five_drops(customer)
         qualifies, hub, backup = (decisions[q] for q in ("qualifies", "mini_hub", "backup"))
         self.record.saw(
@@ -152,8 +157,8 @@ class Demo:
         return promise
 
     async def _see_online(self, customer: Customer) -> dict[str, Any]:
-        unit = self.stage.hubs[0]
-        if self.stage.options.broken is Break.BROKER:
+        unit = self._first_unit
+        if self.stage.broken is Break.BROKER:
             await self.stage.broker.kill()
         if self.interrupt_broker:
             await self.stage.broker.stop()
@@ -173,8 +178,8 @@ class Demo:
             raise StepFailedError("forwarding is reported open, but a home device's packet did not come back")
         order = _order_of(open_)
         evidence = {
-            "modem": f"{open_['modem']['manufacturer']} {open_['modem']['model']} found by probing {unit.port.name}",
-            "network": f"{open_['network']['operator']} ({open_['network']['registration']})",
+            "modem": f"{_modem_words(open_)} found by probing {unit.port.name}",
+            "network": _network_words(open_),
             "order": order,
             "blocked name": f"{BLOCKED_NAME} → {blocked.rcode}",
             "allowed name": f"{ALLOWED_NAME} → {allowed.rcode} {' '.join(allowed.addresses)}",
@@ -203,14 +208,14 @@ class Demo:
         return sample
 
     async def _see_resolved(self, customer: Customer) -> dict[str, Any]:
-        unit = self.stage.hubs[0]
+        unit = self._first_unit
         await self.stage.admin.post(f"/v1/faults/{customer.fault}/resolution", {"note": "line repaired"})
         told = await self._watch_notices(customer, {"switch_off"})
         closed = await self._watch_hub(unit, "forwarding_open", "false")
         parked = await watch_for("the SIM parked", lambda: self._sim_is(customer, "parked"), within_s=READY_WITHIN_S)
         due = {sim["name"]: sim["allowance_due"] for sim in (await self._mybt(customer))["sims"]}
         mybt = await self._watch_mybt(customer, lambda sim: sim["allowance"] == sim["allowance_due"], f"exactly {due}")
-        reason = next(c["reason"] for c in closed["conditions"] if c["type"] == "forwarding_open")
+        reason = next(c.get("reason") for c in closed["conditions"] if c["type"] == "forwarding_open")
         self.record.saw(
             "resolved",
             "controller, hub, carrier",
@@ -360,7 +365,7 @@ class Demo:
         found = await watch_for(f"notices {', '.join(sorted(kinds))}", sent, within_s=SEEN_WITHIN_S)
         return [f"{notice['kind']} by {notice['channel']}" for notice in found["notices"]]
 
-    async def _watch_hub(self, unit: HubUnit, condition: str, status: str) -> dict[str, Any]:
+    async def _watch_hub(self, unit: Unit, condition: str, status: str) -> dict[str, Any]:
         """Wait until the running agent shows a condition; a failure tells the reason the hub gives."""
         last: dict[str, Any] = {}
 
@@ -368,20 +373,17 @@ class Demo:
             seen = await unit.status()
             if seen is None:
                 return None
-            last.update(seen)
-            held = next((c for c in seen["conditions"] if c["type"] == condition), {"status": "unknown"})
-            return seen if held["status"] == status else None
+            told = last["told"] = seen["report"]
+            held = next((c for c in told["conditions"] if c["type"] == condition), {"status": "unknown"})
+            return told if held["status"] == status else None
 
         try:
             return await watch_for(
                 f"{condition} {status} at the hub", shown, within_s=ONLINE_WITHIN_S, processes=unit.processes
             )
         except StepFailedError as error:
-            why = [
-                f"{c['type']}: {c['reason']}"
-                for c in last.get("conditions", [])
-                if c["status"] != "true" and c["reason"]
-            ]
+            conditions = last.get("told", {}).get("conditions", [])
+            why = [f"{c['type']}: {c['reason']}" for c in conditions if c["status"] != "true" and c.get("reason")]
             raise StepFailedError(error.reason + (f"; the hub says {'; '.join(why)}" if why else "")) from None
 
     async def _online(self, customer: Customer) -> dict[str, Any] | None:
@@ -392,6 +394,16 @@ class Demo:
     async def _sim_is(self, customer: Customer, state: str) -> dict[str, Any] | None:
         view: dict[str, Any] = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
         return view if view["sim"]["observed"] == state else None
+
+
+def _modem_words(report: dict[str, Any]) -> str:
+    identity = report["identity"]
+    return f"{identity.get('modem_manufacturer')} {identity.get('modem_model')}"
+
+
+def _network_words(report: dict[str, Any]) -> str:
+    network = report["network"]
+    return f"{network.get('operator')} ({network.get('registration')}, {network.get('technology')})"
 
 
 def _decision_words(decision: dict[str, Any]) -> str:
@@ -410,7 +422,7 @@ def _seconds(instant: str, record: Record) -> float:
 
 def _order_of(status: dict[str, Any]) -> str:
     """The order in which the hub's own conditions became true. Raises StepFailedError if forwarding was not last."""
-    since = {c["type"]: c["since_ms"] for c in status["conditions"] if c["status"] == "true"}
+    since = {c["type"]: c.get("since_ms", 0) for c in status["conditions"] if c["status"] == "true"}
     if since.get("filter_in_force", since["forwarding_open"] + 1) > since["forwarding_open"]:
         raise StepFailedError(f"forwarding opened before the filter was in force: {since}")
     lead = since["forwarding_open"] - since["filter_in_force"]

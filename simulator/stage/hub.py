@@ -9,23 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from simulator.stage.home import Home
+from simulator.stage.parts import Break, HubModel
 from simulator.stage.process import Process, program
 
 _STATUS_DEADLINE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class HubModel:
-    """What the unit and its SIM are."""
-
-    serial: str
-    iccid: str
-    imsi: str
-    imei: str
-    personality: str = "quectel-ec25"
-    name: str = "Mini Hub 4G"
-    firmware: str = "MH4G-1.0"
-    branding: str = "BT"
 
 
 @dataclass(slots=True)
@@ -37,7 +24,7 @@ class HubUnit:
     home: Home
     carrier_url: str
     model: HubModel
-    broken: str | None = None
+    broken: Break | None = None
     seed: int = 1
     modem: Process | None = None
     agent: Process | None = None
@@ -45,7 +32,7 @@ class HubUnit:
 
     async def plug_in(self) -> None:
         """Power on: the modem boots, the agent starts."""
-        if self.broken != "modem":
+        if self.broken is not Break.MODEM:
             self.modem = await self._start("modem", self._modem_argv(), {})
         config = self.directory / "hub.toml"
         config.write_text(self._config())
@@ -88,13 +75,13 @@ class HubUnit:
         words = ["modem", "--personality", self.model.personality, "--listen", f"pty:{self.port}"]
         words += ["--iccid", self.model.iccid, "--imsi", self.model.imsi, "--imei", self.model.imei]
         words += ["--carrier-url", self.carrier_url, "--seed", str(self.seed)]
-        if self.broken == "clock":
+        if self.broken is Break.CLOCK:
             words += ["--fault", "clock_unset"]
         return [program("hub-sim"), *words]
 
     def _agent_environment(self) -> Mapping[str, str]:
         environment = dict(self.home.environment())
-        if self.broken == "filter":
+        if self.broken is Break.FILTER:
             environment["PATH"] = f"{self._broken_tools()}{os.pathsep}{environment.get('PATH', os.environ['PATH'])}"
         return environment
 

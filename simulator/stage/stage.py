@@ -10,29 +10,19 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from simulator.stage.home import Home, NamespaceHome, StandInHome, can_have_namespaces
-from simulator.stage.hub import HubModel, HubUnit
+from simulator.stage.hub import HubUnit
+from simulator.stage.parts import Break, HubModel
 from simulator.stage.process import Process, program
 from simulator.stage.record import StepFailedError
 from simulator.stage.watch import Admin, watch_for
 
 START_S = 20.0
-
-
-class Break(StrEnum):
-    """What the demo may break on purpose, to show that it notices."""
-
-    FILTER = "filter"
-    CARRIER = "carrier"
-    MODEM = "modem"
-    BROKER = "broker"
-    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +69,18 @@ class Stage:
             directory=folder,
             home=self._home(number, folder),
             carrier_url=self.carrier_url,
-            broken=self.options.broken.value if self.options.broken else None,
+            broken=self.options.broken,
             seed=self.options.seed + number,
             model=model,
         )
         self.hubs.append(unit)
         await unit.home.build()
         return unit
+
+    @property
+    def broken(self) -> Break | None:
+        """What is to be broken."""
+        return self.options.broken
 
     @property
     def outbox(self) -> Path:

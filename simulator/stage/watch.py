@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
-from simulator.stage.process import Process, ProcessEndedError
+from simulator.stage.process import ProcessEndedError
 from simulator.stage.record import StepFailedError
 
 _LOOK_EVERY_S = 0.1
@@ -18,9 +18,15 @@ Look = Callable[[], Awaitable[Seen]]
 class Admin:
     """The admin API as an operator's program uses it. Raises StepFailedError with the API's own words."""
 
-    def __init__(self, base_url: str, key: str, *, deadline_s: float = 10.0) -> None:
+    def __init__(
+        self, base_url: str, key: str, *, deadline_s: float = 10.0, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._client = httpx.AsyncClient(
-            base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=deadline_s, trust_env=False
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=deadline_s,
+            trust_env=False,
+            transport=transport,
         )
 
     async def close(self) -> None:
@@ -45,7 +51,14 @@ class Admin:
         return response.json()
 
 
-async def watch_for(what: str, look: Look, *, within_s: float, processes: Sequence[Process] = ()) -> dict[str, Any]:
+class Watched(Protocol):
+    """What may end by itself while one waits."""
+
+    def raise_if_ended(self) -> None:
+        """Raise ProcessEndedError when it did."""
+
+
+async def watch_for(what: str, look: Look, *, within_s: float, processes: Sequence[Watched] = ()) -> dict[str, Any]:
     """Look again and again until something is seen. Raises StepFailedError with what was last known.
 
     A look that cannot be carried out just now (the controller restarting) is no observation, and is tried again.
@@ -67,7 +80,7 @@ async def watch_for(what: str, look: Look, *, within_s: float, processes: Sequen
         raise StepFailedError(f"not seen within {within_s:g} s: {what} ({last})") from None
 
 
-def _raise_if_any_ended(processes: Sequence[Process]) -> None:
+def _raise_if_any_ended(processes: Sequence[Watched]) -> None:
     for process in processes:
         try:
             process.raise_if_ended()
