@@ -1,0 +1,1 @@
+"""The controller's programs and adapters against real parts."""
