@@ -14,10 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from device_agent import report
 from device_agent.clock import Clock
 from device_agent.config import Config
-from device_agent.lanes.board import Board
+from device_agent.lanes.board import Board, Change
 from device_agent.lanes.gate import GateLane
 from device_agent.lanes.modem import ModemLane, OpenModem
 from device_agent.lanes.sampler import Sampler
@@ -100,7 +102,7 @@ class Agent:
         self._modem = ModemLane(config, self.board, open_modem, random, doorbell=self._doorbell)
         self._sampler = Sampler(self.board, store, lambda: self._modem.modem, self._history_grew)
         self.session = Session(config.hub, link_port, store, render=self._render, accept=self.accept, rng=random)
-        self._requests = Requests(store, clock, self._handlers(), self._changed)
+        self._requests = Requests(store, clock, self._handlers(), lambda: self._changed(Change.HISTORY))
         self._fetch_lists = asyncio.Event()
         self.board.listeners.append(self._changed)
         self._remember()
@@ -186,15 +188,17 @@ class Agent:
         self.session.report_interval_s = float(reporting.report_interval_s)
         self._requests.ask(desired.requests)
         self._fetch_lists.set()
-        self.board.tell()
+        self.board.tell(Change.GOAL)
 
     # Reports.
 
-    def _changed(self) -> None:
-        """Facts changed: the lanes look again, and the hub is reported if it would say anything new."""
-        self._gate.alarm.wake()
-        self._modem.alarm.wake()
-        self._requests.look()
+    def _changed(self, change: Change) -> None:
+        """Facts changed: whom it concerns looks again, and the hub is reported if it would say anything new."""
+        if change in {Change.GOAL, Change.MODEM, Change.CLOCK}:
+            self._gate.alarm.wake()
+            self._requests.look()
+        if change is Change.GOAL:
+            self._modem.alarm.wake()
         if self._last_report is None or _comparable(self._whole_report(0, 0)) != _comparable(self._last_report):
             self.session.report()
 
@@ -234,13 +238,14 @@ class Agent:
         )
 
     def status(self) -> dict[str, Any]:
-        """What `hub-agent status` shows."""
-        return {
-            "report": self._whole_report(self._report_seq, 0),
-            "session": {"state": str(self.session.state), "problem": self.session.problem},
-            "reason": str(self.board.reason),
-            "signal": self.board.modem.signal,
-        }
+        """What `hub-agent status` shows: the report, every condition in full, and the conversation's state."""
+        told = self._whole_report(self._report_seq, 0)
+        shown: dict[str, Any] = msgspec.to_builtins(told)
+        shown["conditions"] = [msgspec.structs.asdict(condition) for condition in told.conditions]
+        shown["session"] = {"state": str(self.session.state), "problem": self.session.problem}
+        shown["reason"] = str(self.board.reason)
+        shown["modem_problem"] = self.board.modem.problem
+        return shown
 
     # History.
 
@@ -262,7 +267,7 @@ class Agent:
 
     def _history_grew(self) -> None:
         self.session.send_history()
-        self._changed()
+        self._changed(Change.HISTORY)
 
     async def _keep_time(self) -> None:
         flushing = asyncio.create_task(self._sampler.flush(), name="spool flush")

@@ -164,13 +164,14 @@ def https_fetch(ca: str = "") -> Fetch:
 
     async def fetch(url: str, size: int) -> bytes:
         parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise ListError(f"{url[:80]}: only https is fetched")
-        context = ssl.create_default_context(cafile=ca or None)
+        local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if not parts.hostname or not (parts.scheme == "https" or local):
+            raise ListError(f"{url[:80]}: only https is fetched (http from this host itself)")
+        context = None if local else ssl.create_default_context(cafile=ca or None)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             async with asyncio.timeout(FETCH_DEADLINE_S):
-                return await _get(parts.hostname, parts.port or 443, path, context, size)
+                return await _get(parts.hostname, parts.port or (80 if local else 443), path, context, size)
         except TimeoutError:
             raise ListError(f"{parts.hostname}: not fetched within {FETCH_DEADLINE_S:g} s") from None
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
@@ -179,7 +180,7 @@ def https_fetch(ca: str = "") -> Fetch:
     return fetch
 
 
-async def _get(host: str, port: int, path: str, context: ssl.SSLContext, size: int) -> bytes:
+async def _get(host: str, port: int, path: str, context: ssl.SSLContext | None, size: int) -> bytes:
     reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_HEAD_MOST)
     try:
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n"

@@ -78,14 +78,14 @@ async def read(call: Callable[[], Awaitable[T]], what: str) -> T | None:
     return None
 
 
-async def observe_state(modem: Modem, known: ModemFacts) -> ModemFacts:
-    """SIM, registration, operator and bearer anew; the rest as it was known."""
+async def observe_state(modem: Modem) -> ModemFacts:
+    """SIM, registration, operator and bearer; nothing else."""
     sim = await read(modem.sim, "sim")
     registration = await read(modem.registration, "registration")
     attached = registration is not None and registration.state.attached
     operator = await read(modem.operator, "operator") if attached else None
     bearer = await read(modem.bearer, "bearer")
-    return replace(known, present=True, sim=sim, registration=registration, operator=operator, bearer=bearer)
+    return ModemFacts(present=True, sim=sim, registration=registration, operator=operator, bearer=bearer)
 
 
 async def observe_identity(modem: Modem, known: ModemFacts) -> ModemFacts:

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from device_agent.config import Config
 from device_agent.facts import ModemFacts
-from device_agent.lanes.board import Alarm, Board
+from device_agent.lanes.board import Alarm, Board, Change
 from device_agent.observe import Modem, lost, observe_identity, observe_state, read
 from device_agent.plan import (
     RADIO_CYCLE_FIRST_MS,
@@ -46,6 +46,9 @@ TIME_LOOK_MS: Final = 3_600_000
 STEP_DEADLINE_S: Final = 240.0
 
 
+_STATE: Final = ("sim", "registration", "operator", "bearer")
+
+
 class ModemLane:
     """Runs until cancelled. `modem` is the one in hand, None between two."""
 
@@ -72,6 +75,7 @@ class ModemLane:
         self._radio_step_ms = RADIO_CYCLE_FIRST_MS
         self._cycled = False
         self._time_ms: int | None = None
+        self._missed = False
 
     async def run(self) -> None:
         """Find a modem, live with it until it is lost, find it again; for ever."""
@@ -128,13 +132,12 @@ class ModemLane:
         self.alarm.wake()
 
     async def _converge(self, modem: Modem) -> None:
-        facts = await observe_identity(modem, self._board.modem)
+        self._set(await observe_identity(modem, self._board.modem))
         while True:
-            self._set(self._carry(facts, await observe_state(modem, facts)))
-            facts = self._board.modem
+            seen = await observe_state(modem)
+            self._set(self._carry(self._board.modem, seen))
             await self._read_time(modem)
             wake_ms = await self._steps(modem)
-            facts = self._board.modem
             await self.alarm.sleep(self._pause_s(wake_ms))
 
     def _carry(self, known: ModemFacts, seen: ModemFacts) -> ModemFacts:
@@ -145,11 +148,9 @@ class ModemLane:
             for name in ("sim", "registration", "bearer", *(("operator",) if attached else ()))
             if getattr(seen, name) is None and getattr(known, name) is not None
         ]
-        if not missed or known.problem:
-            return replace(seen, problem="" if not missed else known.problem)
-        return replace(
-            seen, problem=f"not told: {', '.join(missed)}", **{name: getattr(known, name) for name in missed}
-        )
+        believed = {name: getattr(known if name in missed and not self._missed else seen, name) for name in _STATE}
+        self._missed = bool(missed)
+        return replace(known, present=True, problem=f"not told: {', '.join(missed)}" if missed else "", **believed)
 
     async def _read_time(self, modem: Modem) -> None:
         now = self._board.clock.uptime_ms()
@@ -162,7 +163,7 @@ class ModemLane:
     def _offer_time(self, told: NetworkTime) -> None:
         if self._board.clock.offer(int(told.at.timestamp() * 1000)):
             self._time_ms = self._board.clock.uptime_ms()
-        self._board.tell()
+            self._board.tell(Change.CLOCK)
 
     async def _steps(self, modem: Modem) -> int | None:
         while True:
@@ -262,4 +263,4 @@ class ModemLane:
     def _set(self, facts: ModemFacts) -> None:
         if facts != self._board.modem:
             self._board.modem = facts
-            self._board.tell()
+            self._board.tell(Change.MODEM)

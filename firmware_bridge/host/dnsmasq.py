@@ -230,6 +230,9 @@ def _rule_lines(rules: FilterRules) -> Iterator[str]:
     if rules.safe_search:
         for name, addresses in safe_search_rewrites().items():
             yield from (f"address=/{name}/{address}\n" for address in addresses)
+            if not any(":" in address for address in addresses):
+                # An address of one family leaves the other to be asked upstream: this one goes nowhere.
+                yield f"address=/{name}/::\n"
 
 
 def _refused_names(rules: FilterRules, allowed: set[str]) -> Iterator[str]:
