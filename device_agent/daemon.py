@@ -47,6 +47,8 @@ from firmware_bridge.host import Host
 _log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 2.0
+# The gate looks every ten seconds at the least; a tool may take its deadline (ms).
+HEALTHY_MS: Final = 60_000
 LIST_RETRY_S: Final = 3600.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
@@ -133,6 +135,10 @@ class Agent:
         finally:
             logging.getLogger("device_agent").removeHandler(self._logs)
             self._sampler.write_down()
+
+    def healthy(self) -> bool:
+        """Whether the gate looked at the hub lately: what a watchdog is fed on."""
+        return self._gate.looked_within(HEALTHY_MS)
 
     def stop(self) -> None:
         """End in good order; a second call does nothing."""

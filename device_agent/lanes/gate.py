@@ -53,6 +53,7 @@ class GateLane:
         self._network = NetworkPolicy(frozenset(config.network.countries), frozenset(config.network.excluded))
         self._stability = Stability()
         self._opened = False
+        self._round_ms = board.clock.uptime_ms()
         self._refreshed_ms = 0
         self._looked_ms: int | None = None
         self._retry_ms = 0
@@ -66,7 +67,12 @@ class GateLane:
         """Look, act, wait; for ever."""
         while True:
             wake_ms = await self._round()
+            self._round_ms = self._uptime()
             await self.alarm.sleep(self._pause_s(wake_ms))
+
+    def looked_within(self, span_ms: int) -> bool:
+        """Whether the lane went round in that time."""
+        return self._uptime() - self._round_ms <= span_ms
 
     async def watch_filter(self) -> None:
         """Wake the lane the moment the running filter ends; for ever."""

@@ -1,0 +1,176 @@
+"""`hub-agent run`: assembles the real link, modem, host, clock and store, and runs the agent until a signal."""
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import random
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device_agent import status
+from device_agent.cli.exits import Exit
+from device_agent.cli.service import Service
+from device_agent.clock import Clock
+from device_agent.config import Broker, Config, ConfigError, load
+from device_agent.daemon import Agent, agent_version
+from device_agent.lanes.modem import OpenModem
+from device_agent.link import AiomqttPort
+from device_agent.logs import configure
+from device_agent.observe import Modem
+from device_agent.store import Store, StoreError
+from firmware_bridge.detect import at_ports, find_ports, open_modem
+from firmware_bridge.errors import PortNotFoundError
+from firmware_bridge.host import open_host
+from firmware_bridge.transport import open_transport
+
+_log = logging.getLogger("device_agent")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, check, run; returns the exit code. Every refusal is one line on standard error."""
+    parser = argparse.ArgumentParser(prog="hub-agent run", description="Run the agent until SIGTERM or SIGINT.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="settings file")
+    parser.add_argument("--version", action="version", version=f"hub-agent {agent_version()}")
+    options = parser.parse_args(arguments)
+    try:
+        config = load(options.config)
+        tls = tls_context(config.broker)
+    except ConfigError as error:
+        return _refused(str(error), Exit.CONFIG)
+    configure(config.logging.level)
+    return _run_locked(config, options.config, tls)
+
+
+def tls_context(broker: Broker) -> ssl.SSLContext | None:
+    """Mutual TLS 1.2, or None without certificates. In TLS 1.3 a refused certificate looks like silence to a client."""
+    if not broker.ca:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(broker.certificate, broker.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError([f"broker: ca, certificate or key cannot be used: {error}"]) from None
+    return context
+
+
+def _run_locked(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
+    """One agent for each state folder: the folder itself is the lock, so none is left behind."""
+    state = Path(config.state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(state, os.O_RDONLY)
+    except OSError as error:
+        return _refused(f"{state}: cannot be used as state folder: {error.strerror}", Exit.STATE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return _refused(f"{state}: another hub-agent runs with this state folder", Exit.ALREADY_RUNNING)
+    else:
+        return _run_stored(config, path, tls)
+    finally:
+        os.close(descriptor)
+
+
+def _run_stored(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
+    day_ms = 24 * 3600 * 1000
+    try:
+        store = Store(
+            Path(config.state) / "agent.db",
+            spool_bytes=config.spool.max_bytes,
+            spool_age_ms=config.spool.max_age_days * day_ms,
+        )
+    except StoreError as error:
+        return _refused(str(error), Exit.STATE)
+    with store:
+        try:
+            return asyncio.run(_run(config, path, tls, store))
+        except Exception:
+            # The service manager starts it anew; until then the kernel closes by itself.
+            _log.exception("a bug ended the agent")
+            return Exit.BUG
+
+
+async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: Store) -> int:
+    agent = Agent(
+        config,
+        link_port=AiomqttPort(config.broker.host, config.broker.port, tls, config.broker.keepalive_s),
+        open_modem=_opener(config.modem.baudrate),
+        host=open_host(
+            Path(config.state),
+            wifi=config.lan.wifi,
+            modem_power=config.modem.power_line,
+            light=config.status.light,
+        ),
+        clock=Clock(floor_ms=int(store.kept("floor_ms") or b"0")),
+        store=store,
+        random=random.Random(),
+        evidence=evidence(config),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.stop)
+    loop.add_signal_handler(signal.SIGHUP, _reload, path, config)
+    service = Service.from_environment()
+    async with status.serve(config.socket, agent.status):
+        feeding = asyncio.create_task(service.feed(agent.healthy), name="watchdog")
+        try:
+            await agent.run()
+        finally:
+            service.tell("STOPPING=1")
+            feeding.cancel()
+    return Exit.RESTART if agent.restart_wanted else Exit.DONE
+
+
+def _opener(baudrate: int) -> OpenModem:
+    """Ports to modem: those configured, or all that look like a modem's."""
+
+    async def open_ports(ports: Sequence[str]) -> Modem:
+        tried = list(ports) or [port.device for port in at_ports(find_ports())]
+        if not tried:
+            raise PortNotFoundError("modem", "no serial port of a modem is there; plug one in or set modem.ports")
+        return await open_modem(tried, open_transport=lambda url: open_transport(url, baudrate=baudrate))
+
+    return open_ports
+
+
+def evidence(config: Config) -> dict[str, str]:
+    """What the unit tells about itself apart from its modem; what cannot be read is left out."""
+    found = {
+        "serial": config.identity.serial,
+        "hub_model": config.identity.model,
+        "hub_firmware": config.identity.firmware,
+        "branding": _first_line(Path(config.identity.branding_file)) if config.identity.branding_file else "",
+        "lan_mac": _first_line(Path("/sys/class/net") / config.lan.interface / "address"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()[0].strip()[:256]
+    except (OSError, IndexError):
+        return ""
+
+
+def _reload(path: Path, running: Config) -> None:
+    """SIGHUP: the log level follows the file; what else changed is named and waits for a restart."""
+    try:
+        fresh = load(path)
+    except ConfigError as error:
+        _log.error("the new settings are refused; the old ones stay", extra={"error": str(error)})
+        return
+    configure(fresh.logging.level)
+    changed = [name for name in Config.__struct_fields__ if getattr(fresh, name) != getattr(running, name)]
+    _log.info("settings read again", extra={"waiting_for_restart": [name for name in changed if name != "logging"]})
+
+
+def _refused(reason: str, code: Exit) -> int:
+    for line in reason.splitlines():
+        print(f"hub-agent: {line}", file=sys.stderr)
+    return code
