@@ -1,5 +1,7 @@
 """Levels and serving cells."""
 
+from dataclasses import replace
+
 from firmware_bridge.modem.parse.cell import (
     ServingCell,
     SystemInfo,
@@ -30,7 +32,7 @@ def _lte(rssi: float | None, rsrp: float | None, sinr: float | None, rsrq: float
 _REAL_CELL = Signal(-54, -85, -10, 17, _LTE, band=3, earfcn=1850, cell_id=0xB57DE33, tac=0xB504, pci=63)
 _QENG = '+QENG: "servingcell","NOCONN","LTE","FDD",460,01,B57DE33,63,1850,3,5,5,B504,-85,-10,-54,17,38'
 _LEVELLESS = Signal(None, None, None, None, _LTE, band=3, earfcn=1850, cell_id=0xB57DE33, tac=0xB504, pci=63)
-_NSA = Signal(-54, -85, -10, 17, AccessTechnology.E_UTRA_NR, band=3, earfcn=1850, cell_id=0xB57DE33, tac=0xB504, pci=63)
+_NSA = replace(_REAL_CELL, technology=AccessTechnology.E_UTRA_NR)
 _CPSI = Signal(-54.5, -85.0, -9.4, 15, _LTE, band=3, earfcn=1850, cell_id=187214780, tac=0x5A1E, pci=257)
 _CPSI_NEW = Signal(None, None, None, None, _LTE, band=3, earfcn=1850, cell_id=187214780, tac=0x5A1E, pci=257)
 

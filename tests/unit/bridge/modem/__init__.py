@@ -1,0 +1,1 @@
+"""Drivers over a scripted port: bytes in, typed values out."""
