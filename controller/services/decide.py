@@ -121,7 +121,7 @@ class _Account:
         if whole.outcome in _PROMISED and each:
             promise = promises.owe(self.session, fault, Benefit.BACKUP, goodwill=False, now=self.now)
             for decision in each:
-                self.deadlines[decision.subject] = promise.due_at
+                self.deadlines[decision.target or decision.subject] = promise.due_at
         else:
             promises.end(self.session, fault.fault_id, Benefit.BACKUP, "not_owed", self.now)
 

@@ -5,16 +5,16 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from controller.domain.decisions import Decision, to_json
+from controller.domain.decisions import Decision, Question, to_json
 from controller.services import journal
 from controller.tables.faults import DecisionRow
 
 
 def record(session: Session, fault_id: str, made: Sequence[Decision], now: datetime) -> None:
     """Keep the decisions that differ from the present ones in outcome, reason, target or clause."""
-    present = {(row.question, row.subject): row for row in of_fault(session, fault_id)}
+    present = {_about(row.question, row.target): row for row in of_fault(session, fault_id)}
     for decision in made:
-        row = present.get((decision.question.value, decision.subject))
+        row = present.get(_about(decision.question.value, decision.target))
         if row is not None and _same(row, decision):
             continue
         if row is not None:
@@ -43,6 +43,11 @@ def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> 
     if not with_history:
         statement = statement.where(col(DecisionRow.superseded_at).is_(None))
     return tuple(session.exec(statement))
+
+
+def _about(question: str, target: str | None) -> tuple[str, str | None]:
+    """Name what a decision answers: Backup is decided for the fault and for each SIM, the hub may change."""
+    return question, target if question == Question.BACKUP.value else None
 
 
 def _same(row: DecisionRow, decision: Decision) -> bool:

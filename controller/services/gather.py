@@ -4,12 +4,12 @@ Every version of a fact comes along: the rules of endings judge the past by what
 computed again as of then. Closed faults are left out (nothing is decided about them any more) unless `with_closed`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, select
+from sqlalchemy import ColumnElement, RowMapping, Table, select
 from sqlmodel import Session, SQLModel
 
 from controller.domain import facts as domain
@@ -19,6 +19,7 @@ from controller.tables import accounts, faults, hubs
 Row = RowMapping
 
 # Drops are counted over the 24 hours before a report or any later instant (T§10b); an hour more for late clocks.
+_IDS_A_STATEMENT: Final = 1000
 _EVENTS_BEFORE_REPORT: Final = timedelta(hours=25)
 
 
@@ -172,13 +173,14 @@ class _Gathering:
     def _rows(
         self, model: type[SQLModel], column: str, keys: Sequence[str], condition: ColumnElement[bool] | None = None
     ) -> Sequence[Row]:
-        if not keys:
-            return ()
         table: Table = model.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
-        where: list[ColumnElement[bool]] = [table.c[column].in_(keys)]
-        if condition is not None:
-            where.append(condition)
-        return self._connection.execute(select(table).where(and_(*where))).mappings().all()
+        found: list[Row] = []
+        for chunk in _chunks(keys):
+            statement = select(table).where(table.c[column].in_(chunk))
+            if condition is not None:
+                statement = statement.where(condition)
+            found.extend(self._connection.execute(statement).mappings())
+        return found
 
     def _outages(self, lines: dict[str, set[str]]) -> None:
         covered = self._rows(faults.OutageLine, "line_id", list(lines))
@@ -263,19 +265,32 @@ def _owners(pairs: Iterable[tuple[str, str]], known: dict[str, set[str]] | None)
 
 
 def accounts_on_lines(session: Session, line_ids: Sequence[str]) -> tuple[str, ...]:
-    """Return the accounts that a line's open faults or present services belong to, in order."""
-    if not line_ids:
-        return ()
+    """Return the accounts that the present services and open faults of some lines belong to, in order."""
     service: Table = accounts.Service.__table__  # type: ignore[attr-defined]
-    fault: Table = faults.Fault.__table__  # type: ignore[attr-defined]
-    connection = session.connection()
-    found: set[str] = set()
-    for table, extra in ((service, None), (fault, fault.c.closed_at.is_(None))):
-        where = [table.c.line_id.in_(line_ids), table.c.superseded_at.is_(None)]
-        if extra is not None:
-            where.append(extra)
-        found.update(connection.execute(select(table.c.account_id).where(and_(*where)).distinct()).scalars())
+    found: set[str] = set(accounts_with_open_faults(session, line_ids))
+    for chunk in _chunks(line_ids):
+        where = (service.c.line_id.in_(chunk), service.c.superseded_at.is_(None))
+        found.update(session.connection().execute(select(service.c.account_id).where(*where)).scalars())
     return tuple(sorted(found))
 
 
-__all__ = ["accounts_on_lines", "facts_of", "gather"]
+def accounts_with_open_faults(session: Session, line_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the accounts of the open faults of some lines, in order."""
+    return tuple(sorted({account for _, account in open_faults_on(session, line_ids)}))
+
+
+def open_faults_on(session: Session, line_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (fault, account) of every fault of some lines that is not closed."""
+    fault: Table = faults.Fault.__table__  # type: ignore[attr-defined]
+    found: list[tuple[str, str]] = []
+    for chunk in _chunks(line_ids):
+        where = (fault.c.line_id.in_(chunk), fault.c.superseded_at.is_(None), fault.c.closed_at.is_(None))
+        rows = session.connection().execute(select(fault.c.id, fault.c.account_id).where(*where))
+        found.extend((row.id, row.account_id) for row in rows)
+    return found
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a long list into pieces that a statement's parameters hold."""
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        yield ids[start : start + _IDS_A_STATEMENT]

@@ -1,0 +1,53 @@
+"""A carrier account is a lane (decision 13): one claimed row, its holder alone calls, at the account's rate."""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, select
+
+from controller.services.actor import Actor
+from controller.tables.sims import CarrierLane
+
+
+def hold(session: Session, actor: Actor, now: datetime, *, account: str, holder: str, lease: timedelta) -> bool:
+    """Take the lane, or keep it, for `lease`. False while another holds it."""
+    del actor
+    row = _row(session, account)
+    if row.holder not in {None, holder} and row.held_until is not None and row.held_until > now:
+        return False
+    row.holder, row.held_until = holder, now + lease
+    session.add(row)
+    return True
+
+
+def next_call(
+    session: Session, actor: Actor, now: datetime, *, account: str, holder: str, interval: timedelta
+) -> datetime | None:
+    """Reserve the next call's instant at the account's rate; None when the caller doesn't hold the lane."""
+    del actor
+    row = _row(session, account)
+    if row.holder != holder or row.held_until is None or row.held_until <= now:
+        return None
+    at = max(now, row.next_call_at or now)
+    row.next_call_at = at + interval
+    row.calls += 1
+    session.add(row)
+    return at
+
+
+def release(session: Session, actor: Actor, now: datetime, *, account: str, holder: str) -> None:
+    """Let the lane go, if it is the caller's."""
+    del actor, now
+    row = _row(session, account)
+    if row.holder == holder:
+        row.holder = row.held_until = None
+        session.add(row)
+
+
+def _row(session: Session, account: str) -> CarrierLane:
+    """Return the lane's row, locked, starting one that was never used."""
+    row = session.exec(select(CarrierLane).where(CarrierLane.id == account).with_for_update()).first()
+    if row is None:
+        row = CarrierLane(id=account)
+        session.add(row)
+        session.flush()
+    return row
