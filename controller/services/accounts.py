@@ -215,6 +215,29 @@ def clear_suspicion(session: Session, actor: Actor, now: datetime, *, suspicion_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account with its present services and plans."""
+
+    account: Account
+    services: tuple[Service, ...]
+    plans: tuple[Plan, ...]
+
+
+def view(session: Session, actor: Actor, now: datetime, *, account_id: str) -> AccountView:
+    """Return an account; reading personal data is audited. Raises NotFoundError."""
+    del actor, now
+    account = versions.present(session, Account, account_id)
+    journal.audited(session, "account", account_id, "read")
+    services = select(Service).where(Service.account_id == account_id, col(Service.superseded_at).is_(None))
+    plans = select(Plan).where(Plan.account_id == account_id, col(Plan.superseded_at).is_(None))
+    return AccountView(
+        account=account,
+        services=tuple(session.exec(services.order_by(Service.id))),
+        plans=tuple(session.exec(plans.order_by(Plan.id))),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MyBtSim:
     """One SIM as MyBT shows it."""
 

@@ -173,8 +173,9 @@ def present(session: Session, plan_id: str) -> Plan:
     return row
 
 
-def sims_of(session: Session, plan_id: str) -> tuple[PlanSim, ...]:
+def view_sims(session: Session, actor: Actor, now: datetime, *, plan_id: str) -> tuple[PlanSim, ...]:
     """Return the SIMs on a plan, in order of id."""
+    del actor, now
     statement = select(PlanSim).where(PlanSim.plan_id == plan_id, col(PlanSim.superseded_at).is_(None))
     return tuple(session.exec(statement.order_by(PlanSim.id)))
 

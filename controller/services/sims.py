@@ -205,9 +205,11 @@ def _settle_observation(session: Session, row: SimState, now: datetime, *, chang
     if not _matches(row.intended, row.observed):
         owed.mark(session, NOUN, row.id, now=now)
     else:
+        # One that asked for something else may still take effect: it stays open until its own end is seen.
         for operation in _open_operations(session, row.id):
-            operation.ended_at, operation.outcome = now, "done"
-            session.add(operation)
+            if _matches(operation.asked, row.observed):
+                operation.ended_at, operation.outcome = now, "done"
+                session.add(operation)
         alarms.clear(session, "work_failing", NOUN, row.id, now=now)
     promises.observe_sim(session, row, now)
     if changed:
