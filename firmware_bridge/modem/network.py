@@ -93,7 +93,15 @@ async def read_signal(session: Session, dialect: Dialect) -> Signal:
             break
         found = await session.ask_first([query])
         signal = signal if found is None else _merged(signal, found)
-    return signal
+    return signal if signal.cell_id is not None else await _with_cell(session, dialect, signal)
+
+
+async def _with_cell(session: Session, dialect: Dialect, signal: Signal) -> Signal:
+    """Cell and TAC from the registration, for families whose signal questions do not tell them."""
+    found = await session.ask_first(dialect.registration[:1])
+    if found is None or not found.state.attached or not _same_radio(signal.technology, found.technology):
+        return signal
+    return replace(signal, cell_id=found.cell_id, tac=found.tac)
 
 
 async def scan(session: Session) -> tuple[ScannedOperator, ...]:

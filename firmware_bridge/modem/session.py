@@ -12,6 +12,7 @@ from firmware_bridge.at.commands import ChannelEvent, Command, Priority, Reboote
 from firmware_bridge.errors import (
     BridgeError,
     CommandError,
+    CommandTimeoutError,
     ModemSilentError,
     PortLostError,
     ReplyError,
@@ -60,6 +61,7 @@ class Session:
         *,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self._opened = tuple(channels)
         self._channels = list(channels)
         self._init = tuple(init)
         self._translate = translate
@@ -135,12 +137,22 @@ class Session:
         return query.parse(reply.lines)
 
     async def ask_first(self, queries: Sequence[Query[T]]) -> T | None:
-        """The first answer that can be had; None when the modem refuses them all."""
+        """The first answer that can be had; None when the modem refuses them all.
+
+        Raises:
+            CommandTimeoutError: none was answered, and one not even by a refusal.
+            BridgeError: ModemSilentError, PortLostError: what ends every question.
+        """
+        late: CommandTimeoutError | None = None
         for query in queries:
             try:
                 return await self.ask(query)
+            except CommandTimeoutError as error:
+                late = error
             except (CommandError, ReplyError) as error:
                 _log.debug("no answer to %s: %s", query.command.shown, error)
+        if late is not None:
+            raise late
         return None
 
     def knows(self, command: str) -> bool:
@@ -216,11 +228,11 @@ class Session:
 
     async def close(self) -> None:
         """Close the ports and end the events. Idempotent."""
-        for channel in self._channels:
-            await channel.close()
         for pump in self._pumps:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
+        for channel in self._opened:
+            await channel.close()
         self.mailbox.end()
 
 

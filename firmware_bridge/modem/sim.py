@@ -66,9 +66,9 @@ class PinGuard:
         """
         if not (4 <= len(pin) <= 8 and pin.isascii() and pin.isdigit()):
             raise SimError("a PIN has four to eight digits")
-        sim = await read_sim(session, dialect)
-        if sim.state in _READABLE:
+        if await read_state(session) in _READABLE:
             return
+        sim = await read_sim(session, dialect)
         if sim.state is not SimState.PIN:
             raise SimError(f"the SIM is {sim.state.value}, a PIN cannot help", sim.pin_tries)
         key = (sim.iccid or "", pin)
