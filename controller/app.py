@@ -96,6 +96,7 @@ class Controller:
         self.metrics.watch("link_connected", "1 while the broker is connected", lambda: self.keeper.current is not None)
         self.metrics.watch("carrier_calls", "Calls made to the carrier", lambda: self.lane.calls)
         self.metrics.watch("carrier_held_seconds", "For how long nobody may call", self.lane.held_for)
+        self._sims = None if carrier is None else self._make_sims(carrier)
         self._loops = self._make_loops(notifier, courier)
         self.api: FastAPI = create_api(
             database,
@@ -112,6 +113,8 @@ class Controller:
             loops = [group.create_task(loop.run(), name=type(loop).__name__) for loop in self._loops]
             try:
                 await asyncio.gather(*loops)
+                if self._sims is not None:
+                    await self._sims.release()
             finally:
                 link.cancel()
                 listening.cancel()
@@ -125,9 +128,8 @@ class Controller:
         database, now, poll_s = self.database, self._now, self.options.poll_s
         hubs = Hubs(database, self.keeper, now, lists_base_url=self.options.lists_base_url)
         works = [Work("hubs", 8, hubs.handle, hubs.gate)]
-        if self._carrier is not None:
-            sims = self._sims(self._carrier)
-            works.append(Work("sims", self.options.lane.concurrency, sims.handle, sims.gate))
+        if self._sims is not None:
+            works.append(Work("sims", self.options.lane.concurrency, self._sims.handle, self._sims.gate))
         else:
             self._log.warning("no_carrier", remedy="give --carrier-url; until then changes of SIMs stay owed")
         if notifier is not None:
@@ -139,7 +141,7 @@ class Controller:
         loops: list[WorkLoop | Timers] = [WorkLoop(work, database, now, poll_s=poll_s) for work in works]
         return [*loops, Timers(database, now, poll_s=poll_s)]
 
-    def _sims(self, carrier: Carrier) -> Sims:
+    def _make_sims(self, carrier: Carrier) -> Sims:
         # With webhooks the poll is only for lost ones.
         first_poll = timedelta(seconds=30 if self.options.callback_url else 1)
         return Sims(

@@ -45,6 +45,10 @@ BUSY_PAUSE: Final = timedelta(seconds=5)
 LONGEST_POLL: Final = timedelta(minutes=5)
 # A change that is not in effect by then is asked about: the platform may have dropped it.
 ASK_PROGRESS_AFTER: Final = timedelta(seconds=60)
+# A platform takes up to half an hour until a change is in effect (docs/carrier.md).
+EFFECT_BY: Final = timedelta(minutes=35)
+FAILED: Final = frozenset({OperationState.FAILED, OperationState.FORGOTTEN})
+ENDED: Final = FAILED | {OperationState.COMPLETED}
 LANE_LEASE: Final = timedelta(seconds=30)
 LANE_RETRY_S: Final = 2.0
 
@@ -65,6 +69,11 @@ class Read:
 
     work: sims.SimWork
     operation: sims.OperationView
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the operation asked for what is still intended; another may yet take effect against it."""
+        return self.operation.asked == self.work.intended
 
 
 Step = Ask | Read
@@ -102,6 +111,12 @@ class Sims:
         self._held_until = now + LANE_LEASE if held else None
         return 0.0 if held else LANE_RETRY_S
 
+    async def release(self) -> None:
+        """Let the lane go, so that another process need not wait for the lease."""
+        if self._held_until is not None:
+            self._held_until = None
+            await self._run(lanes.release, account=self._account, holder=self._holder)
+
     async def handle(self, claim: Claim) -> None:
         """Do the next step for one SIM."""
         async with self._lane.turn():
@@ -138,30 +153,39 @@ class Sims:
 
     async def _read(self, claim: Claim, step: Read) -> None:
         try:
+            progress = await self._progress(step)
             observation = await self._carrier.read(step.work.iccid)
-            settled = observed_words(observation) == step.work.intended
-            progress = None if settled else await self._progress(step.operation)
         except CarrierError as error:
             self._blame(error)
             safe = step.work.is_safe_direction or _passes(error)
             await self._run(record_failure, claim=claim, error=str(error), never_parks=safe, after=_pause(error))
             return
         self._lane.worked()
-        await self._run(record_read, claim=claim, step=step, observation=observation, again=self._poll(step, progress))
+        as_intended = observed_words(observation) == step.work.intended
+        settled = as_intended and (step.is_asked_for or progress in ENDED)
+        again = None if settled else self._poll(step, progress, as_intended=as_intended)
+        await self._run(record_read, claim=claim, step=step, observation=observation, settled=settled, again=again)
 
-    async def _progress(self, operation: sims.OperationView) -> OperationState | None:
-        """Say how an accepted change goes, once it is late; None: not asked."""
-        if operation.reference is None or self._now() - operation.begun_at < ASK_PROGRESS_AFTER:
+    async def _progress(self, step: Read) -> OperationState | None:
+        """Say how an accepted change goes, once it is late or no longer wanted; None: not asked."""
+        operation = step.operation
+        late = self._now() - operation.begun_at >= ASK_PROGRESS_AFTER
+        if operation.reference is None or not (late or not step.is_asked_for):
             return None
-        await self._lane.pace()  # the second call of this turn
-        return await self._carrier.progress(operation.reference)
+        progress = await self._carrier.progress(operation.reference)
+        await self._lane.pace()  # for the second call of this turn
+        return progress
 
-    def _poll(self, step: Read, progress: OperationState | None) -> datetime | None:
+    def _poll(self, step: Read, progress: OperationState | None, *, as_intended: bool) -> datetime | None:
         """Return when to look again; None: now, by asking anew."""
-        accepted = step.operation.outcome == "accepted"
-        if not accepted or progress in {OperationState.FAILED, OperationState.FORGOTTEN}:
-            return None
         now = self._now()
+        if step.operation.outcome == "accepted":
+            over = progress in (FAILED if step.is_asked_for else ENDED)
+        else:
+            # As it should be, but a call of another intent may still take effect: watch until it no longer can.
+            over = not as_intended or now - step.operation.begun_at > EFFECT_BY
+        if over:
+            return None
         return now + min(max(now - step.operation.begun_at, self._first_poll), LONGEST_POLL)
 
     def _blame(self, error: CarrierError) -> None:
@@ -261,18 +285,19 @@ def record_read(
     claim: Claim,
     step: Read,
     observation: Observation,
+    settled: bool,
     again: datetime | None,
 ) -> None:
-    """Record what was read of a SIM with an open operation; `again` None ends the operation: it had no effect."""
-    words = observed_words(observation)
-    if words == step.work.intended:
+    """Record what was read of a SIM with an open operation, which is over if the SIM is not looked at `again`."""
+    if settled:
+        sims.end(session, actor, now, operation_id=step.operation.id, outcome="done")
         owed.settle(session, claim)
         observe(session, actor, now, observation=observation)
         return
     if again is None:
         sims.end(session, actor, now, operation_id=step.operation.id, outcome="refused", error="read: not in effect")
     owed.settle(session, claim, again=again or now)
-    if words != step.work.observed:
+    if observed_words(observation) != step.work.observed:
         # News that is not what is intended owes a look at once; the same words again must not, or it would spin.
         observe(session, actor, now, observation=observation)
 
