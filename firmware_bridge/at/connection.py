@@ -123,7 +123,7 @@ class Connection:
         self._command: Command | None = None
         self._owed_names: set[str] = set()
         self._owed_call = False
-        self._late_lines = self._late_replies = 0
+        self._late_lines = self._late_replies = self._doubtful = 0
         self._lost = False
         self._swallow_error = False
         self._echo_off = False
@@ -142,7 +142,7 @@ class Connection:
 
     def send(self, command: Command) -> bytes:
         """The bytes of a command, which is now in flight. One at a time, and only while in step (else RuntimeError)."""
-        if self._command is not None or self.quarantined or self.online:
+        if not self.idle:
             raise RuntimeError("a command may be sent only while none is in flight and the place is known")
         self._command = command
         self._expect(command.shape)
@@ -150,6 +150,16 @@ class Connection:
             self._take = self._pending
         self.counts.commands += 1
         return command.text.encode("ascii") + b"\r"
+
+    @property
+    def idle(self) -> bool:
+        """Whether a command may be sent."""
+        return self._command is None and not self.quarantined and not self.online
+
+    @property
+    def buffered(self) -> int:
+        """Characters held of a line that has not ended; never more than MAX_LINE."""
+        return len(self._splitter.partial)
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they come; drain `next_event` afterwards."""
@@ -256,6 +266,7 @@ class Connection:
             self._late_final(final)
         elif name in self.resync.names:
             self.resync.heard_line(name)
+            self._doubtful += 1
         elif not self._is_foreign_echo(line):
             self._late_lines += 1
             self.counts.late_lines += 1
@@ -552,9 +563,12 @@ class Connection:
             self.online = True
             self._take = self._data
         outcome = self.resync.heard_final(final)
+        doubtful, self._doubtful = self._doubtful, 0
         if outcome is Outcome.MISFIT:
             self._late_replies += 1
+            self._late_lines += doubtful
             self.counts.late_replies += 1
+            self.counts.late_lines += doubtful
         if outcome is Outcome.PROVED:
             self._proved()
         else:

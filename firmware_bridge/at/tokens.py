@@ -24,7 +24,7 @@ _BLANK_END = frozenset({"", " "})
 
 # One row in, one row out. The reader asks for a further line when a quote stays open: there is none (IndexError).
 _pending_row: list[str] = []
-_rows = csv.reader(iter(_pending_row.pop, None), skipinitialspace=True, doublequote=False, strict=True)
+_rows = csv.reader(iter(_pending_row.pop, None), skipinitialspace=True, strict=True)
 
 
 def after_colon(line: str) -> str:

@@ -14,7 +14,7 @@ CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
 
 def events_of(connection: Connection, data: bytes) -> list[object]:
     connection.receive_data(data)
-    events = []
+    events: list[object] = []
     while (event := connection.next_event()) is not NEED_DATA:
         events.append(event)
     return events
@@ -30,13 +30,17 @@ def prove(connection: Connection, modem: LateModem, releases: list[int]) -> tupl
         assert probes < 500
         heard = events_of(connection, modem.take(probe.data))
         heard += events_of(connection, modem.release(next(steps, 99)))
-        while connection.quarantined and not (heard and _last(heard) is Outcome.NEXT):
+        while not _is_over(connection, heard):
             more = next(steps, 99)
             if not modem.owed or not more:
                 connection.probe_unanswered()
                 break
             heard = events_of(connection, modem.release(more))
     return not connection.quarantined, probes
+
+
+def _is_over(connection: Connection, heard: list[object]) -> bool:
+    return not connection.quarantined or _last(heard) is Outcome.NEXT
 
 
 def _last(events: list[object]) -> Outcome | None:
@@ -161,7 +165,7 @@ def test_late_lines_are_counted_and_told_once() -> None:
     assert probe is not None
     modem.take(probe.data)
     events = events_of(connection, modem.release(2))
-    assert [event for event in events if isinstance(event, Resynchronised)] == [Resynchronised(0, 1)]
+    assert [event for event in events if isinstance(event, Resynchronised)] == [Resynchronised(1, 1)]
     assert connection.counts.late_replies == 1
 
 
