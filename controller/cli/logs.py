@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import structlog
 
-# IMEI, IMSI, ICCID (14 to 20 digits) and telephone numbers (from 9 digits): the last four are enough to recognise one.
-# A digit run inside a longer word of hexadecimal (ids, digests) is no identifier.
-_IDENTIFIER: Final = re.compile(r"(?<![0-9A-Za-z-])\+?\d{5,16}(\d{4})(?![0-9A-Za-z-])")
+# IMEI, IMSI, ICCID: 14 to 20 digits; telephone numbers: 9 to 13, which next to a hyphen may be a part of a UUID. The
+# last four are enough to recognise one.
+_IDENTIFIER: Final = re.compile(
+    r"(?<![0-9A-Za-z])\d{10,16}(?P<long>\d{4})(?![0-9A-Za-z])|(?<![0-9A-Za-z-])\+?\d{5,9}(?P<short>\d{4})(?![0-9A-Za-z-])"
+)
 _ADDRESS: Final = re.compile(r"[^\s@<>]+@([^\s@<>]+)")
 # Numbers that say nothing of a person although they are long.
 _PLAIN: Final = frozenset({"revision", "seq", "boot", "uptime_ms"})
@@ -18,7 +20,7 @@ _PLAIN: Final = frozenset({"revision", "seq", "boot", "uptime_ms"})
 
 def mask(text: str) -> str:
     """Mask identifiers and addresses in free text."""
-    return _ADDRESS.sub(r"…@\1", _IDENTIFIER.sub(r"…\1", text))
+    return _ADDRESS.sub(r"…@\1", _IDENTIFIER.sub(lambda found: "…" + (found["long"] or found["short"]), text))
 
 
 def _masked(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The controller's edges: links, wire translation, lane, notices, command line."""
