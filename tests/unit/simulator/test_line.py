@@ -1,0 +1,83 @@
+"""The broadband line: what its sources see in each pattern."""
+
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.clock import EPOCH, Agenda, ManualClock
+from simulator.line import Line, LineEvent, declare_outage
+from simulator.scenario import LinePart, OutagePart
+
+DAY = 86400.0
+
+
+def play(part: LinePart, seconds: float, *, seed: int = 1, touch: Any = None) -> tuple[Line, list[LineEvent]]:
+    clock, told = ManualClock(), list[LineEvent]()
+    agenda = Agenda(clock)
+    line = Line(part, agenda=agenda, random=Random(seed), utc=clock.utc, report=told.append)
+    line.start()
+    if touch is not None:
+        agenda.at(100, lambda: touch(line))
+    while (deadline := agenda.next_deadline()) is not None and deadline <= seconds:
+        clock.advance(max(0.0, deadline - clock.now()))
+        agenda.run_due()
+    return line, told
+
+
+def kinds(told: list[LineEvent]) -> list[str]:
+    return [event.kind.value for event in told]
+
+
+def test_a_steady_line_has_nothing_to_tell() -> None:
+    assert play(LinePart(), DAY)[1] == []
+
+
+@given(st.integers(min_value=0, max_value=10_000))
+@settings(max_examples=50, deadline=None)
+def test_a_flapping_line_alternates_in_every_source(seed: int) -> None:
+    line, told = play(LinePart(pattern="flapping", drops_per_day=30), DAY, seed=seed)
+    for word in ("sync", "ppp"):
+        seen = [kind for kind in kinds(told) if kind.startswith(word)]
+        assert seen[::2] == [f"{word}_lost"] * len(seen[::2])
+        assert seen[1::2] == [f"{word}_gained"] * len(seen[1::2])
+    assert [event.at for event in told] == sorted(event.at for event in told)
+    assert 5 <= kinds(told).count("ppp_lost") <= 60
+    assert line.connected or kinds(told)[-1] != "ppp_gained"
+
+
+def test_a_dead_line_loses_both_once_and_comes_back_when_mended() -> None:
+    part = LinePart(pattern="dead", dies_at_s=50)
+    assert kinds(play(part, DAY)[1]) == ["sync_lost", "ppp_lost"]
+    mended, told = play(part, DAY, touch=lambda line: line.recover())
+    assert kinds(told) == ["sync_lost", "ppp_lost", "sync_gained", "ppp_gained"]
+    assert mended.synchronised
+    assert mended.connected
+
+
+@pytest.mark.parametrize(("ours", "cause"), [(True, "our_restart"), (False, None)])
+def test_a_restart_tells_its_cause_only_where_we_asked_for_it(ours: bool, cause: str | None) -> None:
+    _, told = play(LinePart(), 1000, touch=lambda line: line.restart_router(asked_by_us=ours))
+    assert [event.cause for event in told if event.kind.value.endswith("_lost")] == [cause, cause]
+    assert kinds(told)[-1] == "ppp_gained"
+
+
+def test_sources_tell_late_and_twice_and_never_change_the_time_it_happened() -> None:
+    part = LinePart(pattern="flapping", drops_per_day=20, late_s=(0, 3600), seen_twice=0.5)
+    _, told = play(part, DAY)
+    items = [tuple(sorted(event.as_api().items())) for event in told]
+    assert len(set(items)) < len(items)
+    assert [event.at for event in told] != sorted(event.at for event in told)
+
+
+def test_events_and_outages_have_the_form_of_the_api() -> None:
+    event = play(LinePart(line_id="L1"), 1000, touch=lambda line: line.restart_router(asked_by_us=True))[1][0].as_api()
+    assert set(event) == {"line_id", "kind", "at", "source", "cause"}
+    assert datetime.fromisoformat(event["at"]).utcoffset() is not None
+    outage = declare_outage(OutagePart(from_s=60, declared_at_s=3600, planned=True), "L1", EPOCH)
+    assert outage["from_at"] == "2026-01-05T09:01:00+00:00"
+    assert outage["declared_at"] == "2026-01-05T10:00:00+00:00"
+    assert outage["until"] is None
