@@ -1,0 +1,191 @@
+"""Ports on real ptys and sockets: raw, exclusive, non-blocking; every loss typed."""
+
+import asyncio
+import os
+import pty
+import socket
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.at.channel import Channel
+from firmware_bridge.at.commands import Command, Prefixed
+from firmware_bridge.errors import PortBusyError, PortError, PortLostError, PortNotFoundError, Remedy
+from firmware_bridge.transport import open_transport
+
+CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
+REPLY = b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n"
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, str]]:
+    """The master of a pty and the path of its other end."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(slave)
+    try:
+        os.close(master)
+    except OSError:  # the test has closed it
+        return
+
+
+async def answer_once(master: int, reply: bytes = REPLY) -> bytes:
+    """Wait for one command on the master, then answer."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(master, ready.set)
+    await ready.wait()
+    loop.remove_reader(master)
+    command = os.read(master, 4096)
+    os.write(master, reply)
+    return command
+
+
+async def test_a_command_over_a_pty(ends: tuple[int, str]) -> None:
+    master, path = ends
+    channel = Channel(open_transport(path), in_step=True)
+    async with asyncio.timeout(5):
+        reply, command = await asyncio.gather(channel.execute(CSQ), answer_once(master))
+    assert command == b"AT+CSQ\r"  # raw: no echo, no CR turned into LF
+    assert reply.parameters == ("21", "99")
+    await channel.close()
+    await channel.close()
+
+
+async def test_reading_without_a_listener(ends: tuple[int, str]) -> None:
+    master, path = ends
+    port = open_transport(path)
+    os.write(master, b"RDY\r\n")
+    async with asyncio.timeout(5):
+        assert await port.read() == b"RDY\r\n"
+    port.close()
+    with pytest.raises(PortLostError, match="closed"):
+        await port.read()
+    with pytest.raises(PortLostError):
+        port.write(b"AT\r")
+
+
+async def test_a_port_is_ours_alone(ends: tuple[int, str]) -> None:
+    _, path = ends
+    port = open_transport(path)
+    with pytest.raises(PortBusyError) as caught:
+        open_transport(path)
+    assert caught.value.remedy is Remedy.FIX_SETUP
+    assert caught.value.port == path
+    port.close()
+    open_transport(path).close()
+
+
+async def test_a_hang_up_is_told(ends: tuple[int, str]) -> None:
+    master, path = ends
+    channel = Channel(open_transport(path), in_step=True)
+    waiting = asyncio.create_task(channel.execute(CSQ))
+    await asyncio.sleep(0)
+    os.close(master)
+    async with asyncio.timeout(5):
+        with pytest.raises(PortLostError):
+            await waiting
+        with pytest.raises(PortLostError):
+            await channel.next_event()
+        with pytest.raises(PortLostError):
+            await channel.execute(CSQ)
+    await channel.close()
+
+
+async def test_a_stale_pty_neither_opens_nor_blocks() -> None:
+    master, slave = pty.openpty()
+    path = os.ttyname(slave)
+    os.close(master)
+    with pytest.raises(PortError):
+        open_transport(path)
+    os.close(slave)
+    with pytest.raises(PortNotFoundError):
+        open_transport(path)
+
+
+async def test_what_is_no_port(tmp_path: Path) -> None:
+    plain = tmp_path / "file"
+    plain.write_text("x")
+    with pytest.raises(PortError):
+        open_transport(str(plain))
+    with pytest.raises(PortNotFoundError):
+        open_transport(str(tmp_path / "ttyUSB9"))
+    with pytest.raises(PortError, match="unknown kind"):
+        open_transport("gopher://x")
+    with pytest.raises(PortError, match="socket://host:port"):
+        open_transport("socket://nowhere")
+    with pytest.raises(PortNotFoundError):
+        open_transport(f"unix:{tmp_path}/nobody")
+
+
+async def modem(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r"):
+        writer.write(REPLY)
+        break
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_modem_behind_a_socket(tmp_path: Path) -> None:
+    tcp = await asyncio.start_server(modem, "127.0.0.1", 0)
+    unix = await asyncio.start_unix_server(modem, tmp_path / "modem")
+    address = tcp.sockets[0].getsockname()
+    async with tcp, unix, asyncio.timeout(5):
+        for url in (f"socket://{address[0]}:{address[1]}", f"unix:{tmp_path}/modem"):
+            channel = Channel(open_transport(url), in_step=True)
+            assert (await channel.execute(CSQ)).parameters == ("21", "99")
+            with pytest.raises(PortLostError):
+                await channel.next_event()
+            await channel.close()
+
+
+async def test_a_refused_connection_is_a_lost_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening
+        channel = Channel(open_transport(f"socket://127.0.0.1:{taken.getsockname()[1]}"), in_step=True)
+        async with asyncio.timeout(5):
+            with pytest.raises(PortLostError):
+                await channel.execute(CSQ)
+        await channel.close()
+
+
+async def test_a_port_that_takes_nothing_is_lost_before_memory_grows() -> None:
+    ours, theirs = socket.socketpair()
+    from firmware_bridge.transport.port import MAX_UNWRITTEN, DescriptorTransport
+
+    ours.setblocking(False)
+    port = DescriptorTransport("full", ours.fileno(), ours.close)
+
+    def fill() -> None:
+        for _ in range(1000):
+            port.write(b"x" * (MAX_UNWRITTEN // 2))
+
+    with pytest.raises(PortLostError, match="takes no data"):
+        fill()
+    theirs.close()
+
+
+async def test_unread_octets_stay_in_the_kernel() -> None:
+    from firmware_bridge.transport.port import CHUNK, MAX_UNREAD, DescriptorTransport
+
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    port = DescriptorTransport("slow reader", ours.fileno(), ours.close)
+    sent = 0
+    for _ in range(50):
+        try:
+            sent += theirs.send(b"x" * CHUNK)
+        except BlockingIOError:
+            await asyncio.sleep(0)
+    assert len(port._unread) <= MAX_UNREAD + CHUNK
+    got = 0
+    async with asyncio.timeout(5):
+        while got < sent:
+            got += len(await port.read())
+    theirs.close()
+    port.close()
