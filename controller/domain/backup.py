@@ -123,15 +123,16 @@ def _of_sim(facts: Facts, fault: Fault, sim_id: str, rules: RuleSet, of_fault: D
     at = of_fault.at
     live = live_sim(facts, sim_id, at)
     account_id = account_of_fault(facts, fault, at, rules)
-    if account_id is not None and (live is None or live[1].account_id != account_id):
+    if account_id is None:
+        return None
+    if live is None or live[1].account_id != account_id:
         code = "sim_not_on_account"
         return _about(of_fault, sim_id, Outcome.NOT_OWED, code=code, clause="T§3", reason=_REASONS[code])
-    if live is not None:
-        benefits = mobile_benefits(facts, live[1].plan_id, at, rules)
-        if benefits.outcome is not Outcome.ENTITLED:
-            return _about(
-                of_fault, sim_id, Outcome.NOT_OWED, code=benefits.code, clause=benefits.clause, reason=benefits.reason
-            )
+    benefits = mobile_benefits(facts, live[1].plan_id, at, rules)
+    if benefits.outcome is not Outcome.ENTITLED:
+        return _about(
+            of_fault, sim_id, Outcome.NOT_OWED, code=benefits.code, clause=benefits.clause, reason=benefits.reason
+        )
     if of_fault.outcome is Outcome.OWED and is_abroad(facts, sim_id, at):
         return _about(
             of_fault, sim_id, Outcome.NOT_USABLE_ABROAD, code="abroad", clause="T§12d(iv)", reason=_REASONS["abroad"]

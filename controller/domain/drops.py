@@ -135,7 +135,10 @@ def is_in_outage(drop: Drop, outages: Iterable[Outage]) -> bool:
 
 
 def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
-    """Return the line's times without broadband up to `until`, in order (T§10b i)."""
+    """Return the line's times without broadband up to `until`, in order (T§10b i).
+
+    PPP that is back proves that sync is; sync that is back proves nothing of PPP.
+    """
     events = _ordered(facts, line_id, until)
     reporting = {_LAYERS[each.kind] for each in events if each.kind in _GAINS}
     found: list[Down] = []
@@ -146,8 +149,8 @@ def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
             if not lost:
                 found.append(Down(event.at, None, recovery_is_reported=layer in reporting))
             lost.add(layer)
-        elif layer in lost:
-            lost.discard(layer)
+        elif lost:
+            lost -= {"sync", "ppp"} if layer == "ppp" else {"sync"}
             if not lost:
                 found[-1] = replace(found[-1], ended_at=event.at)
     return tuple(found)

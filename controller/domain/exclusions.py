@@ -22,6 +22,7 @@ class Exclusion:
     basis: Basis
     reason: str
     evidence: str
+    flags: tuple[str, ...] = ()
 
 
 _BY_CAUSE = {
@@ -82,7 +83,7 @@ def _of_cause(cause: Cause) -> tuple[Exclusion, ...]:
     if cause.kind not in _BY_CAUSE:
         return ()
     code, hub_clause, backup_clause, reason = _BY_CAUSE[cause.kind]
-    return (Exclusion(code, hub_clause, backup_clause, cause.basis, reason, cause.evidence),)
+    return (Exclusion(code, hub_clause, backup_clause, cause.basis, reason, cause.evidence, cause.flags),)
 
 
 def _of_suspicion(suspicion: Suspicion) -> Exclusion:

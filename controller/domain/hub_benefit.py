@@ -163,6 +163,7 @@ def _excluded(stage_one: Decision, grounds: list[Exclusion]) -> Decision:
         first.hub_clause or "T§10e",
         basis=first.basis,
         reason=first.reason,
+        flags=first.flags,
         inputs={"excluded_by": tuple(f"{each.code}: {each.evidence}" for each in grounds)},
     )
 

@@ -55,6 +55,15 @@ def setting_due(kept: ParentalSetting | None, rules: RuleSet) -> ParentalSetting
     return ParentalSetting(level=rules.new_unit_level) if kept is None else kept
 
 
+def categories_of(setting: ParentalSetting, rules: RuleSet) -> frozenset[str]:
+    """Return the categories a setting refuses: its own where custom, else its level's; raises for no such level."""
+    if setting.level == CUSTOM:
+        return setting.categories
+    if setting.level not in rules.level_categories:
+        raise ParentalSettingError("level", f"{setting.level!r} is no level")
+    return rules.level_categories[setting.level]
+
+
 def plain_name(name: str) -> str:
     """Return a host name in lower-case ASCII (IDNA), without a final dot; raises ParentalSettingError."""
     try:
@@ -69,10 +78,14 @@ def plain_name(name: str) -> str:
 
 def checked_setting(setting: ParentalSetting, rules: RuleSet) -> ParentalSetting:
     """Return the setting in plain form; raises ParentalSettingError: unknown level, lone categories, clashing names."""
-    if setting.level not in rules.parental_levels:
-        raise ParentalSettingError("level", f"{setting.level!r} is none of {', '.join(rules.parental_levels)}")
+    levels = (*rules.level_categories, CUSTOM)
+    if setting.level not in levels:
+        raise ParentalSettingError("level", f"{setting.level!r} is none of {', '.join(levels)}")
     if setting.categories and setting.level != CUSTOM:
         raise ParentalSettingError("categories", f"they go with the level {CUSTOM} only")
+    unknown = setting.categories - rules.categories
+    if unknown:
+        raise ParentalSettingError("categories", f"there is no {', '.join(sorted(unknown))}")
     allow, deny = (frozenset(plain_name(each) for each in names) for names in (setting.allow, setting.deny))
     if allow & deny:
         raise ParentalSettingError("allow", f"{', '.join(sorted(allow & deny))} is denied too: keep one of them")

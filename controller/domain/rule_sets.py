@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from controller.domain.facts import Jurisdiction
-
 
 class Bearing(StrEnum):
     """What a result of diagnostics bears on."""
@@ -55,6 +53,20 @@ OBSERVATION_MEANINGS: Mapping[tuple[str, str], Bearing] = {
 """(kind, result) of an observation → what it bears on; anything else bears on nothing and is flagged."""
 
 
+_ALL_LEVELS = frozenset({"pornography", "obscene_and_tasteless", "hate_and_self_harm"})
+_LIGHT = _ALL_LEVELS | {"drugs", "alcohol_and_tobacco", "dating"}
+_MODERATE = _LIGHT | {"nudity", "weapons_and_violence", "gambling", "social_networking"}
+_STRICT = _MODERATE | {"fashion_and_beauty", "file_sharing", "games", "media_streaming"}
+LEVEL_CATEGORIES: Mapping[str, frozenset[str]] = {
+    "off": frozenset(),
+    "light": _LIGHT,
+    "moderate": _MODERATE,
+    "strict": _STRICT,
+}
+"""Level → categories it refuses; the three of every level are attested, the rest is unverified."""
+CATEGORIES = _STRICT | {"search_engines", "sex_education"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietWindow:
     """When benefits are switched off, local time (policy); `immediate` for demonstrations."""
@@ -95,10 +107,10 @@ class RuleSet:
     fastest_tier: str = "fastest"
     delivery: DeliveryRules = DeliveryRules()
     new_unit_level: str = "light"
-    parental_levels: tuple[str, ...] = ("off", "light", "moderate", "strict", "custom")
+    level_categories: Mapping[str, frozenset[str]] = field(default_factory=lambda: LEVEL_CATEGORIES)
+    categories: frozenset[str] = CATEGORIES
     identity_review: timedelta = timedelta(hours=4)
     observation_meanings: Mapping[tuple[str, str], Bearing] = field(default_factory=lambda: OBSERVATION_MEANINGS)
-    jurisdictions: tuple[Jurisdiction, ...] = tuple(Jurisdiction)
 
 
 RULE_SETS: tuple[RuleSet, ...] = (

@@ -1,0 +1,1 @@
+"""Rules over dated facts: tables, laws and edges."""
