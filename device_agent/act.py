@@ -1,5 +1,6 @@
 """One step of a plan, and the facts it read back. Nothing here decides."""
 
+import asyncio
 from dataclasses import replace
 
 from device_agent.facts import GateFacts
@@ -27,6 +28,13 @@ class Gate:
         """Return when the running filter has ended."""
         await self._host.dnsmasq.exited()
 
+    async def rule_set_changed(self) -> None:
+        """Return after somebody, ourselves included, changed the kernel's rule set; never where that is not told."""
+        if self._host.watch is None:
+            await asyncio.Event().wait()
+        else:
+            await self._host.watch.changed()
+
     async def install(self, known: GateFacts, firewall: FirewallSettings) -> GateFacts:
         """Replace the rule set; closed afterwards."""
         await self._host.nft.install(firewall)
@@ -53,3 +61,5 @@ class Gate:
         """Close, then end the filter: the order of a clean end."""
         await self._host.nft.close_forwarding()
         await self._host.dnsmasq.stop()
+        if self._host.watch is not None:
+            self._host.watch.close()

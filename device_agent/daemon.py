@@ -47,8 +47,8 @@ from firmware_bridge.host import Host
 _log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 2.0
-# The gate looks every ten seconds at the least; a tool may take its deadline (ms).
-HEALTHY_MS: Final = 60_000
+# The gate looks every half minute at the least; a tool may take its deadline (ms).
+HEALTHY_MS: Final = 90_000
 LIST_RETRY_S: Final = 3600.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
@@ -120,6 +120,7 @@ class Agent:
                     for name, coroutine in (
                         ("gate", self._gate.run()),
                         ("filter watch", self._gate.watch_filter()),
+                        ("rule set watch", self._gate.watch_rule_set()),
                         ("modem", self._modem.run()),
                         ("sampler", self._sampler.run()),
                         ("flush", self._keep_time()),

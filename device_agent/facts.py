@@ -39,6 +39,8 @@ class Reason(StrEnum):
     FILTER_ABSENT = "filter_absent"
     FILTER_CHANGING = "filter_changing"
     SETTLING = "settling"
+    # Not the policy's: it would be open, and there is no bearer to forward over yet.
+    BEARER_DOWN = "bearer_down"
 
 
 # A document or its lease closed the hub: no flap, so nothing to wait for when it opens again.

@@ -114,6 +114,7 @@ class GateView:
     refreshed_ms: int = 0
     retry_ms: int = 0
     stability: Stability = Stability()
+    bearer_up: bool = True
 
 
 def next_gate_step(view: GateView) -> GateStep:
@@ -129,6 +130,9 @@ def next_gate_step(view: GateView) -> GateStep:
         return ApplyFilter()
     if not may_open:
         return Wait(view.stability.wake_ms)
+    if gate.firewall.open_for_s is None and not view.bearer_up:
+        # Nothing to forward over yet; the bearer may still bring other DNS servers for the filter to ask.
+        return Wait()
     due_ms = view.refreshed_ms + REFRESH_MS
     if gate.firewall.open_for_s is None or view.now_ms >= due_ms:
         return Open(max(1, min(MAX_OPEN_S, view.lease_left_ms // 1000)))

@@ -67,6 +67,7 @@ _SENTENCES: Final = {
     Reason.NETWORK_NOT_UK: "The network is not one of the UK's.",
     Reason.FILTER_ABSENT: "The parental controls are not in force.",
     Reason.FILTER_CHANGING: "The parental controls are being changed.",
+    Reason.BEARER_DOWN: "There is no data connection to forward over yet.",
     Reason.SETTLING: "Something failed a moment ago; waiting for a minute without failure.",
 }
 
@@ -144,14 +145,15 @@ def conditions(whole: Whole, previous: Sequence[Condition], uptime_ms: int) -> t
 
 
 def _facts(whole: Whole) -> list[tuple[ConditionType, ConditionStatus, str, str]]:
-    modem, gate, reason = whole.modem, whole.gate, whole.reason
+    modem, gate = whole.modem, whole.gate
     state = gate.filter_status
     attached = None if modem.registration is None else modem.registration.state.attached
     ready = None if modem.sim is None else modem.sim.state is SimState.READY
     is_open = gate.firewall is not None and gate.firewall.open_for_s is not None
+    reason = _shown_reason(whole.reason, is_open=is_open)
     registration = "unknown" if modem.registration is None else modem.registration.state.name.lower()
     rows = (
-        (ConditionType.FORWARDING_OPEN, is_open, str(Reason.OPEN if is_open else reason), _SENTENCES[reason]),
+        (ConditionType.FORWARDING_OPEN, is_open, str(reason), _SENTENCES[reason]),
         (ConditionType.FILTER_IN_FORCE, state in {FilterStatus.IN_FORCE, FilterStatus.STALE}, str(state), gate.problem),
         (ConditionType.MODEM_PRESENT, modem.present, modem.family or "absent", modem.problem),
         (ConditionType.SIM_READY, ready, "unknown" if modem.sim is None else str(modem.sim.state), ""),
@@ -161,6 +163,13 @@ def _facts(whole: Whole) -> list[tuple[ConditionType, ConditionStatus, str, str]
         (ConditionType.CONVERGED, not whole.waiting, whole.waiting and "waiting", whole.waiting),
     )
     return [(type_, _status(value), reason_, message) for type_, value, reason_, message in rows]
+
+
+def _shown_reason(verdict: Reason, *, is_open: bool) -> Reason:
+    """The verdict is a word about what may be; the report is one about what is."""
+    if is_open:
+        return Reason.OPEN
+    return Reason.BEARER_DOWN if verdict is Reason.OPEN else verdict
 
 
 def _status(value: bool | None) -> ConditionStatus:  # noqa: FBT001  # the value is what is translated

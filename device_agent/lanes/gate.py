@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 
 # The running filter is asked once a second while the hub forwards: dead is closed within two.
 FILTER_LOOK_S: Final = 1.0
-# The rule set in the kernel is compared this often.
-FIREWALL_LOOK_MS: Final = 10_000
+# The rule set in the kernel is compared this often, and whenever the kernel tells of a change.
+FIREWALL_LOOK_MS: Final = 30_000
+RULE_SET_BURST_S: Final = 0.5
 # A tool that failed is tried again after this, doubling (ms).
 RETRY_FIRST_MS: Final = 500
 RETRY_MOST_MS: Final = 60_000
@@ -82,6 +83,14 @@ class GateLane:
             await self._gate.filter_ended()
             if not self._board.gate.changing:
                 _log.warning("the filter has ended")
+            self.alarm.wake()
+
+    async def watch_rule_set(self) -> None:
+        """Have the rule set compared the moment anybody changes it; for ever. A burst is one look."""
+        while True:
+            await self._gate.rule_set_changed()
+            await asyncio.sleep(RULE_SET_BURST_S)
+            self._looked_ms = None
             self.alarm.wake()
 
     async def stop(self) -> None:
@@ -161,6 +170,7 @@ class GateLane:
             refreshed_ms=self._refreshed_ms,
             retry_ms=self._retry_ms,
             stability=self._stability,
+            bearer_up=self._board.modem.bearer is not None and self._board.modem.bearer.up,
         )
 
     def _judge(self) -> Reason:

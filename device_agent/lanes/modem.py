@@ -47,6 +47,8 @@ STEP_DEADLINE_S: Final = 240.0
 
 
 _STATE: Final = ("sim", "registration", "operator", "bearer")
+# There is no operator to ask for while not attached.
+_STATE_UNATTACHED: Final = ("sim", "registration", "bearer")
 
 
 class ModemLane:
@@ -142,12 +144,9 @@ class ModemLane:
 
     def _carry(self, known: ModemFacts, seen: ModemFacts) -> ModemFacts:
         """What one look could not tell is believed for one look more: a late answer is no change of state."""
-        attached = seen.registration is not None and seen.registration.state.attached
-        missed = [
-            name
-            for name in ("sim", "registration", "bearer", *(("operator",) if attached else ()))
-            if getattr(seen, name) is None and getattr(known, name) is not None
-        ]
+        unattached = seen.registration is not None and not seen.registration.state.attached
+        asked = _STATE_UNATTACHED if unattached else _STATE
+        missed = [name for name in asked if getattr(seen, name) is None and getattr(known, name) is not None]
         believed = {name: getattr(known if name in missed and not self._missed else seen, name) for name in _STATE}
         self._missed = bool(missed)
         return replace(known, present=True, problem=f"not told: {', '.join(missed)}" if missed else "", **believed)

@@ -12,6 +12,7 @@ from firmware_bridge.host.hostapd import Hostapd
 from firmware_bridge.host.nft import Nft
 from firmware_bridge.host.power import Line
 from firmware_bridge.host.process import Runner, SystemRunner
+from firmware_bridge.host.watch import RuleSetWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Host:
     access_point: Hostapd | None
     modem_power: Line
     light: Line
+    # None where the kernel is not ours to listen to: the rule set is then only looked at from time to time.
+    watch: RuleSetWatch | None = None
 
 
 def open_host(
@@ -42,4 +45,5 @@ def open_host(
         access_point=Hostapd(run, wifi) if wifi else None,
         modem_power=Line(modem_power),
         light=Line(light),
+        watch=RuleSetWatch() if runner is None else None,
     )

@@ -12,7 +12,7 @@ transaction: a plain add does not refresh an element that is there), with the fl
 import json
 import tomllib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -198,13 +198,17 @@ def _port(number: int) -> dict[str, Any]:
 
 
 def _state(listed: list[dict[str, Any]], settings: FirewallSettings) -> FirewallState:
-    wanted = [item["add"] for item in render(settings)["nftables"][2:]]
     present = [item for item in listed if "metainfo" not in item]
     return FirewallState(
-        installed=_canonical(wanted) == _canonical(present),
+        installed=_wanted(settings) == _canonical(present),
         open_for_s=_open_for(present, settings.lan),
         refused=_refused(present),
     )
+
+
+@lru_cache(maxsize=4)
+def _wanted(settings: FirewallSettings) -> list[str]:
+    return _canonical([item["add"] for item in render(settings)["nftables"][2:]])
 
 
 def _canonical(items: list[dict[str, Any]]) -> list[str]:

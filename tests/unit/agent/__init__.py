@@ -1,0 +1,1 @@
+"""The agent, its outside in memory and its time virtual."""

@@ -1,0 +1,396 @@
+"""The whole agent in virtual time: what a home would notice."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from device_agent.protocol import (
+    Event,
+    Internet,
+    ParentalControls,
+    Presence,
+    Reporting,
+    Request,
+    RequestState,
+    Telemetry,
+)
+from firmware_bridge.errors import CommandTimeoutError
+from firmware_bridge.types import Counters, ModemEventKind, RegistrationState, Sim, SimState
+from tests.unit.agent.virtual_hub import START_MS, VirtualHub, a_hub, an_open_hub, now_s, play
+
+
+def in_an_open_hub(story: Callable[[VirtualHub], Coroutine[Any, Any, None]]) -> None:
+    async def told() -> None:
+        async with an_open_hub() as hub:
+            await story(hub)
+
+    play(told())
+
+
+def in_a_hub(story: Callable[[VirtualHub], Coroutine[Any, Any, None]]) -> None:
+    async def told() -> None:
+        async with a_hub() as hub:
+            await story(hub)
+
+    play(told())
+
+
+def last_condition(hub: VirtualHub, type_: str) -> tuple[str, str]:
+    found = next(c for c in hub.reports()[-1].conditions if c.type == type_)
+    return str(found.status), found.reason
+
+
+def test_a_document_opens_the_hub_soon_and_it_says_so() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await hub.until(lambda: hub.agent.board.clock.trusted)
+        hub.publish(hub.wish())
+        assert await hub.until(lambda: hub.open) < 1.5
+        await hub.until(lambda: last_condition(hub, "forwarding_open") == ("true", "open"))
+        assert hub.reports()[-1].observed_revision == 1
+        assert hub.reports()[-1].filter.state == "in_force"
+
+    in_a_hub(story)
+
+
+def test_the_filter_is_in_force_before_forwarding_opens() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish())
+        await hub.until(lambda: hub.open)
+        since = {c.type: c.since_ms for c in hub.reports()[-1].conditions} if hub.reports() else {}
+        await hub.until(lambda: last_condition(hub, "forwarding_open")[0] == "true")
+        since = {c.type: c.since_ms for c in hub.reports()[-1].conditions}
+        assert since["filter_in_force"] <= since["forwarding_open"]
+        answer = await hub.host.ask(("", 53), "www.blocked.example", 1, deadline_s=1)
+        assert answer.rcode == 3
+
+    in_a_hub(story)
+
+
+def test_a_filter_that_dies_closes_within_two_seconds_and_reopens_after_a_quiet_minute() -> None:
+    async def story(hub: VirtualHub) -> None:
+        assert hub.host.dnsmasq is not None
+        hub.host.dnsmasq.ended.set()
+        assert await hub.until(lambda: not hub.open) <= 2.0
+        assert await hub.until(lambda: hub.open) >= 59.0
+        assert hub.host.dnsmasq.running
+
+    in_an_open_hub(story)
+
+
+def test_a_filter_that_hangs_closes_within_two_seconds() -> None:
+    async def story(hub: VirtualHub) -> None:
+        assert hub.host.dnsmasq is not None
+        hub.host.dnsmasq.configuration.texts.clear()
+        assert await hub.until(lambda: not hub.open) <= 2.0
+
+    in_an_open_hub(story)
+
+
+def test_a_rule_set_somebody_removed_is_put_back_before_anything_opens() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.host.ruleset.state["tables"] = type(hub.host.ruleset.state["tables"])()
+        await hub.until(lambda: not hub.open)
+        assert hub.agent.board.gate.firewall is not None
+        await hub.until(lambda: getattr(hub.agent.board.gate.firewall, "installed", False), within_s=40.0)
+        assert not hub.open
+        assert await hub.until(lambda: hub.open) >= 59.0
+
+    in_an_open_hub(story)
+
+
+def test_the_lease_ends_offline_too() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.broker.available = False
+        hub.broker.restart(keep_store=True)
+        took = await hub.until(lambda: not hub.open, within_s=4000.0)
+        assert 3590.0 < took <= 3601.0
+        await hub.until(lambda: hub.reason == "lease_ended", within_s=2.0)
+
+    in_an_open_hub(story)
+
+
+def test_an_agent_that_dies_leaves_the_kernel_to_close_within_ninety_seconds() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await hub.kill()
+        assert hub.open
+        assert await hub.until(lambda: not hub.open) <= 90.0
+
+    in_an_open_hub(story)
+
+
+def test_it_stays_open_as_long_as_it_is_refreshed() -> None:
+    async def story(hub: VirtualHub) -> None:
+        for _ in range(600):
+            await asyncio.sleep(1.0)
+            assert hub.open
+
+    in_an_open_hub(story)
+
+
+@pytest.mark.parametrize(("mcc", "mnc"), [("272", "01"), ("234", "50"), ("208", "10")])
+def test_it_closes_at_once_outside_the_uk(mcc: str, mnc: str) -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.move_to(mcc, mnc)
+        assert await hub.until(lambda: not hub.open) < 1.0
+        assert hub.reason == "network_not_uk"
+
+    in_an_open_hub(story)
+
+
+def test_another_sim_closes_it() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.card = Sim(SimState.READY, "8944300000000000009")
+        hub.modem.say(ModemEventKind.SIM)
+        assert await hub.until(lambda: not hub.open) < 1.0
+        assert hub.reason == "sim_foreign"
+
+    in_an_open_hub(story)
+
+
+def test_a_lost_network_closes_it_and_the_radio_is_cycled_after_a_refusal() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.register(RegistrationState.DENIED, cause=8)
+        assert await hub.until(lambda: not hub.open) < 1.0
+        assert await hub.until(lambda: "cycle_radio" in hub.modem.calls) < 5.0
+        cycled_at = []
+        for _ in range(3):
+            before = hub.modem.calls.count("cycle_radio")
+            await hub.until(lambda: hub.modem.calls.count("cycle_radio") > before, within_s=2400.0)  # noqa: B023
+            cycled_at.append(now_s())
+        gaps = [b - a for a, b in itertools.pairwise(cycled_at)]
+        assert all(240 <= gap <= 2000 for gap in gaps)
+
+    in_an_open_hub(story)
+
+
+def test_a_late_answer_of_the_modem_is_no_change_of_state() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.fails["registration"] = CommandTimeoutError("AT+CEREG?", 5)
+        hub.modem.say(ModemEventKind.SIGNAL)
+        await asyncio.sleep(1.0)
+        hub.modem.fails.clear()
+        await asyncio.sleep(60.0)
+        assert hub.open
+
+    in_an_open_hub(story)
+
+
+def test_a_modem_that_keeps_silent_about_the_network_closes_it() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.fails["registration"] = CommandTimeoutError("AT+CEREG?", 5)
+        assert await hub.until(lambda: not hub.open) <= 65.0
+
+    in_an_open_hub(story)
+
+
+def test_an_unplugged_modem_closes_and_is_found_again() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.unplug()
+        assert await hub.until(lambda: not hub.open) < 1.0
+        await asyncio.sleep(100.0)
+        hub.modem.plugged = True
+        assert await hub.until(lambda: hub.open, within_s=200.0) >= 60.0
+
+    in_an_open_hub(story)
+
+
+def test_without_network_time_it_stays_closed() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.tells_time = False
+        hub.publish(hub.wish())
+        await asyncio.sleep(120.0)
+        assert not hub.open
+        assert hub.reason == "clock_unknown"
+
+    async def told() -> None:
+        async with a_hub() as hub:
+            hub.modem.tells_time = False
+            await story(hub)
+
+    play(told())
+
+
+def test_network_time_below_the_floor_is_refused_over_a_restart() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await hub.unplug()
+        hub.modem.skew = -timedelta(days=1)
+        hub.plug_in()
+        await asyncio.sleep(120.0)
+        assert not hub.open
+        assert hub.reason == "clock_unknown"
+
+    in_an_open_hub(story)
+
+
+def test_off_closes_at_once_and_on_reopens_without_waiting() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, internet=Internet(on=False)))
+        assert await hub.until(lambda: not hub.open) < 0.5
+        hub.publish(hub.wish(3))
+        assert await hub.until(lambda: hub.open) < 0.5
+
+    in_an_open_hub(story)
+
+
+def test_a_change_of_the_controls_is_in_force_within_a_second() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, parental_controls=ParentalControls(level="strict", deny=("more.example",))))
+        await asyncio.sleep(0.2)
+        await hub.until(lambda: hub.open, within_s=1.0)
+        assert (await hub.host.ask(("", 53), "more.example", 1, deadline_s=1)).rcode == 3
+
+    in_an_open_hub(story)
+
+
+def test_a_lower_revision_is_refused() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(5))
+        await hub.until(lambda: hub.agent.board.goal.revision == 5)
+        hub.publish(hub.wish(4, internet=Internet(on=False)))
+        await asyncio.sleep(2.0)
+        assert hub.agent.board.goal.revision == 5
+        assert hub.open
+
+    in_an_open_hub(story)
+
+
+def test_a_feature_it_lacks_keeps_it_closed_and_it_says_so() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, requires=("lease", "time-travel")))
+        await hub.until(lambda: not hub.open)
+        await hub.until(lambda: last_condition(hub, "forwarding_open") == ("false", "unsupported"))
+        assert hub.reports()[-1].observed_revision == 2
+
+    in_an_open_hub(story)
+
+
+def test_a_document_survives_a_power_cut_and_the_hub_opens_without_the_broker() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.broker.available = False
+        await hub.pull_the_plug()
+        assert not hub.open
+        hub.plug_in()
+        assert await hub.until(lambda: hub.open) < 10.0
+
+    in_an_open_hub(story)
+
+
+def test_a_clean_end_closes_and_says_goodbye() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await hub.unplug()
+        assert not hub.open
+        assert hub.host.dnsmasq is not None
+        assert not hub.host.dnsmasq.running
+        await asyncio.sleep(0.1)
+        assert isinstance(hub.said[-1], Presence)
+
+    in_an_open_hub(story)
+
+
+def test_telemetry_comes_as_asked_and_its_bytes_never_go_back() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, reporting=Reporting(sample_interval_s=10, telemetry_interval_s=60)))
+        for moved in (100, 300, 600):
+            hub.modem.moved = Counters(moved, moved * 10)
+            await asyncio.sleep(65.0)
+        await hub.unplug()
+        hub.modem.moved = Counters(5, 50)
+        hub.plug_in()
+        await asyncio.sleep(65.0)
+        batches = [m for m in hub.said if isinstance(m, Telemetry)]
+        counts = [s.rx_bytes for b in batches for s in b.samples if s.rx_bytes is not None]
+        assert counts == sorted(counts)
+        assert counts[-1] >= 6000
+        first_life = [s for b in batches if b.boot == 1 for s in b.samples]
+        assert all(s.at is not None and s.at > START_MS for s in first_life[1:])
+
+    in_an_open_hub(story)
+
+
+def test_a_request_is_carried_out_once_over_restarts_and_its_outcome_told() -> None:
+    async def story(hub: VirtualHub) -> None:
+        now = START_MS + int(now_s() * 1000)
+        requests = (
+            Request(id="r1", kind="restart_modem", expires_at=now + 60_000),
+            Request(id="r2", kind="diagnose", expires_at=now + 60_000),
+            Request(id="r3", kind="dance", expires_at=now + 60_000),
+            Request(id="r4", kind="locate", expires_at=now - 1),
+            Request(id="r5", kind="rescan_network", expires_at=now + 60_000),
+        )
+        hub.publish(hub.wish(2, requests=requests))
+
+        def outcomes() -> dict[str, RequestState]:
+            return {r.id: r.state for r in hub.reports()[-1].requests}
+
+        await hub.until(lambda: len(outcomes()) == 5 and RequestState.BEGUN not in outcomes().values())
+        assert outcomes() == {
+            "r1": RequestState.DONE,
+            "r2": RequestState.DONE,
+            "r3": RequestState.REJECTED,
+            "r4": RequestState.EXPIRED,
+            "r5": RequestState.REJECTED,
+        }
+        await hub.pull_the_plug()
+        hub.plug_in()
+        await asyncio.sleep(30.0)
+        assert hub.modem.calls.count("reboot") == 1
+        assert outcomes()["r1"] is RequestState.DONE
+
+    in_an_open_hub(story)
+
+
+def test_a_restart_request_ends_the_agent_and_is_done_in_its_next_life() -> None:
+    async def story(hub: VirtualHub) -> None:
+        now = START_MS + int(now_s() * 1000)
+        hub.publish(hub.wish(2, requests=(Request(id="again", kind="restart_agent", expires_at=now + 60_000),)))
+        await hub.until(lambda: hub.agent.restart_wanted)
+        assert hub._task is not None
+        await hub._task
+        hub._close()
+        hub.plug_in()
+        await hub.until(lambda: bool(hub.reports()[-1].requests))
+        await asyncio.sleep(5.0)
+        assert hub.reports()[-1].requests[0].state is RequestState.DONE
+        assert not hub.agent.restart_wanted
+
+    in_an_open_hub(story)
+
+
+def test_history_waits_for_the_controllers_word() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.acknowledges = False
+        hub.publish(hub.wish())
+        await hub.until(lambda: any(isinstance(m, Event) for m in hub.said))
+        await hub.pull_the_plug()
+        hub.said.clear()
+        hub.plug_in()
+        await hub.until(lambda: [m.boot for m in hub.said if isinstance(m, Event)] == [1, 2])
+
+    async def told() -> None:
+        async with a_hub() as hub:
+            hub.acknowledges = False
+            await story(hub)
+
+    play(told())
+
+
+def test_two_hours_at_defaults_cost_less_than_a_twelfth_of_a_daily_megabyte() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, internet=Internet(on=True, until=START_MS + 30 * 3_600_000)))
+        sent: list[int] = []
+        publish = hub.broker.publish
+
+        def counted(topic: str, payload: bytes, **words: Any) -> None:
+            sent.append(len(topic) + len(payload) + 8)
+            publish(topic, payload, **words)
+
+        hub.broker.publish = counted  # type: ignore[method-assign]  # the broker's own doubles nothing of ours
+        await asyncio.sleep(2 * 3600.0)
+        assert hub.open
+        assert 5_000 < sum(sent) < 1_000_000 / 12
+
+    in_an_open_hub(story)
