@@ -66,7 +66,7 @@ def look(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> No
         channel=row.channel,
         to=account.email if row.channel == "email" else account.mobile,
         holder_name=account.holder_name,
-        facts=dict(row.facts),
+        facts={"at": row.owed_at.isoformat(), **row.facts},
         state=row.state,
     )
 
