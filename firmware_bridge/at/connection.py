@@ -223,6 +223,10 @@ class Connection:
         self._pending_unusual(line, place)
 
     def _pending_unusual(self, line: str, place: int) -> None:
+        if self._prompt is not None and line.lstrip(" ").startswith(">"):
+            self._answer_prompt()
+            self._retake(line.lstrip(" ")[1:].lstrip(" "))
+            return
         stripped = line.strip()
         if stripped != line or (place > 0 and line[place - 1] == " "):
             self._retake(stripped)
@@ -233,7 +237,7 @@ class Connection:
             self._finish(final)
         elif urc is not None:
             self._emit(urc, line)
-        elif not (self._is_echo(line) or self._is_prompt(line) or self._is_shaped(line, place)):
+        elif not (self._is_echo(line) or self._is_shaped(line, place)):
             self.counts.noise_lines += 1
 
     def _retake(self, line: str) -> None:
@@ -401,12 +405,6 @@ class Connection:
         self._pending(known + line[place:])
         return True
 
-    def _is_prompt(self, line: str) -> bool:
-        if line == ">" and self._prompt is not None:
-            self._answer_prompt()
-            return True
-        return bool(self._payload) and line.strip("\x1a> ") == self._payload
-
     def _answer_prompt(self) -> None:
         assert self._prompt is not None
         prompt = self._prompt
@@ -425,7 +423,7 @@ class Connection:
                 return  # it belongs to the +IP ERROR before; if not, the deadline tells
         fits = bool(self._info) or not self._required or not final.succeeded
         reply = Reply(tuple(self._info), final, self._truncated)
-        self._command = None
+        self._command = self._prompt = None
         self._take = self._idle
         self._events.append(Answered(command, reply, fits))
         if final.succeeded:
@@ -531,6 +529,8 @@ class Connection:
 
     def _is_echo(self, line: str) -> bool:
         assert self._command is not None
+        if self._payload and line.strip("\x1a> ") == self._payload:
+            return True
         if line.upper() != self._command.text.upper():
             return False
         if self._echo_off:

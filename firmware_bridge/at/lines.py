@@ -17,7 +17,7 @@ class LineSplitter:
     A line longer than `limit` characters is dropped whole; `dropped` counts its characters.
     """
 
-    __slots__ = ("_limit", "_skip_feed", "_skipping", "dropped", "partial")
+    __slots__ = ("_behind_prompt", "_limit", "_skip_feed", "_skipping", "dropped", "partial")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.partial = ""
@@ -25,6 +25,7 @@ class LineSplitter:
         self._limit = limit
         self._skip_feed = False
         self._skipping = False
+        self._behind_prompt = False
 
     def feed(self, data: bytes) -> list[str]:
         """The lines these bytes complete, decoded as Latin-1 (a byte is a character)."""
@@ -34,6 +35,9 @@ class LineSplitter:
         if self._skip_feed and text:
             self._skip_feed = False
             text = text.removeprefix("\n")
+        if self._behind_prompt:
+            text = text.lstrip(" ")
+            self._behind_prompt = not text
         if self.partial:
             text = self.partial + text
         pairs = text.count("\r\n")
@@ -50,7 +54,8 @@ class LineSplitter:
         rest = self.partial.lstrip(" ")
         if not rest.startswith(">"):
             return False
-        self.partial = rest[1:].removeprefix(" ")
+        self.partial = rest[1:].lstrip(" ")
+        self._behind_prompt = not self.partial
         return True
 
     def clear(self) -> None:
