@@ -56,11 +56,14 @@ def spelt(said: str) -> bytes:
 class Scripted:
     """A transport. `sent` is what the driver wrote, command by command; unknown commands bring ERROR."""
 
-    def __init__(self, says: Mapping[str, Answer], *, echo: bool = False, name: str = "scripted") -> None:
+    def __init__(
+        self, says: Mapping[str, Answer], *, echo: bool = False, mute: bool = False, name: str = "scripted"
+    ) -> None:
         self.name = name
         self.says: dict[str, Answer] = {**BASE, **says}
         self.sent: list[str] = []
         self.echo = echo
+        self.mute = mute
         self._turns: dict[str, int] = {}
         self._partial = b""
         self._received: Callable[[bytes], None] = lambda _: None
@@ -100,7 +103,7 @@ class Scripted:
         echo = f"{command}\r".encode() if self.echo else b""
         if command in {"ATE0", "ATE0V1"}:
             self.echo = False
-        answer = self._answer(command)
+        answer = None if self.mute else self._answer(command)
         if answer is not None:
             self.say(echo + answer)
 

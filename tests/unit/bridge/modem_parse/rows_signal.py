@@ -132,7 +132,8 @@ ROWS = [
         ('+QENG: "servingcell","NOCONN"', ServingCell(service=True)),
         (
             (
-                '+QENG: "servingcell","NOCONN"\n+QENG: "LTE","FDD",460,01,B57DE33,63,1850,3,5,5,B504,-85,-10,-54,17,38\n'
+                '+QENG: "servingcell","NOCONN"\n'
+                '+QENG: "LTE","FDD",460,01,B57DE33,63,1850,3,5,5,B504,-85,-10,-54,17,38\n'
                 '+QENG: "NR5G-NSA",460,01,120,-90,15,-11,627264,78'
             ),
             ServingCell(_NSA, "460", "01", service=True),
