@@ -5,12 +5,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from controller.api import schemas, views
 from controller.api.doors import AdminDep, OperatorDep, Services, ServicesDep, ViewerDep
-from controller.services import alarms, feed, keys, late, quarantine
+from controller.services import alarms, feed, keys, late, lists, quarantine
 from controller.services.actor import Actor, Role
 from controller.services.errors import BadRequestError
 from controller.tables.journal import FeedEntry
@@ -19,6 +19,7 @@ router = APIRouter(tags=["watch"])
 
 LOOK_EVERY_S: Final = 5.0
 _LIMIT: Final = 200
+ListDigest = Annotated[str, Path(pattern="^sha256:[0-9a-f]{64}$")]
 Position = Annotated[int, Query(ge=0, le=2**53)]
 
 
@@ -75,6 +76,14 @@ async def read_feed(
     return JSONResponse({"entries": [_entry(e) for e in entries], "next": entries[-1].sequence if entries else after})
 
 
+@router.get("/lists/{digest}", response_class=Response)
+async def get_list(digest: ListDigest, door: ServicesDep) -> Response:
+    """Return a category list by its digest: hubs believe the digest in their document, so anybody may read."""
+    body = await door.run(lists.body_of, _LISTS, digest=digest)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
 @router.get("/healthz")
 async def healthz(door: ServicesDep) -> dict[str, Any]:
     """Tell that the database answers and has this code's schema."""
@@ -105,6 +114,7 @@ async def revoke_key(key_id: schemas.Id, door: ServicesDep, actor: AdminDep) -> 
     await door.run(keys.revoke, actor, key_id=key_id)
 
 
+_LISTS: Final = Actor.system("api.lists")
 _METRICS: Final = Actor.system("api.metrics")
 
 

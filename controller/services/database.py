@@ -21,7 +21,7 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 from uuid6 import uuid7
 
-from controller.services import journal, schema
+from controller.services import journal, lists, schema
 from controller.services.actor import Actor
 from controller.services.errors import DatabaseBusyError, DatabaseError, DatabaseUnreachableError
 from controller.services.policy import Policy
@@ -114,9 +114,14 @@ class Database:
 
     async def create(self) -> None:
         """Bring the database to this code's schema, creating it if need be. Raises DatabaseError."""
-        await self._in_executor(lambda: schema.upgrade(self.engine))
+        await self._in_executor(self.create_now)
 
     upgrade = create
+
+    def create_now(self) -> None:
+        """Do what `create` does on this thread, without a loop: command lines and tests."""
+        schema.upgrade(self.engine)
+        self.run_now(lists.seed_examples, actor=Actor.system("database"), now=lists.LONG_AGO)
 
     async def check(self) -> None:
         """Raise NewerDatabaseError or OlderDatabaseError unless the schema is exactly this code's."""

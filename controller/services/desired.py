@@ -1,15 +1,16 @@
 """The desired document of a hub, in business words: one document, one number (decision 3)."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
 from controller.domain.sim import SimState as Due
-from controller.services import journal, owed
+from controller.services import journal, lists, owed
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
+from controller.services.lists import ListView
 from controller.tables.hubs import HubRequest, HubSim, HubState
 
 NOUN: Final = "hubs"
@@ -26,6 +27,7 @@ class Controls:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     safe_search: bool = False
+    lists: tuple[ListView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +151,16 @@ def _content(session: Session, row: HubState, now: datetime) -> dict[str, Any]:
         "iccids": sorted(sim.iccid for sim in sims),
         "apn": policy.apn,
         "controls": dict(row.controls),
+        "lists": [asdict(each) for each in lists.of_level(session, *_level(row.controls))],
         "requests": [
             {"id": each.id, "kind": each.kind, "expires_at": each.expires_at.isoformat()}
             for each in _requests(session, row.hub_id, now)
         ],
     }
+
+
+def _level(controls: dict[str, Any]) -> tuple[str, list[str]]:
+    return controls.get("level", "light"), controls.get("categories", [])
 
 
 def _until(row: HubState, now: datetime, lease: timedelta, renew_before: timedelta) -> datetime:
@@ -184,7 +191,7 @@ def _document(row: HubState, renew_before: timedelta) -> DesiredDocument:
         until=until,
         iccids=tuple(content["iccids"]),
         apn=content["apn"],
-        controls=Controls(**controls),
+        controls=Controls(**controls, lists=tuple(ListView(**each) for each in content["lists"])),
         requests=tuple(
             RequestView(id=r["id"], kind=r["kind"], expires_at=datetime.fromisoformat(r["expires_at"]))
             for r in content["requests"]

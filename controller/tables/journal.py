@@ -16,7 +16,8 @@ class AuditEntry(SQLModel, table=True):
     """One mutation or one read of personal data; `digest` chains over the entry before it."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_subject", "noun", "pseudonym"),)
+    # A number is never given twice, whatever is deleted.
+    __table_args__ = (Index("ix_audit_subject", "noun", "pseudonym"), {"sqlite_autoincrement": True})
 
     sequence: int | None = column("order of the chain", _AUDIT, type=BIG_KEY, primary_key=True, default=None)
     at: datetime = column("when it was done", _AUDIT, type=INSTANT)
@@ -42,6 +43,7 @@ class FeedEntry(SQLModel, table=True):
     """One change, for readers that follow (SSE, webhooks, other processes)."""
 
     __tablename__ = "feed"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     sequence: int | None = column("position in the feed", _HISTORY, type=BIG_KEY, primary_key=True, default=None)
     at: datetime = column("when the change was made", _HISTORY, type=INSTANT)

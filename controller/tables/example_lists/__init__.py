@@ -1,0 +1,1 @@
+"""Example category lists: reserved names only (RFC 2606)."""
