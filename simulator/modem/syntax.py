@@ -38,7 +38,7 @@ class LineSyntaxError(Exception):
     """The line is not V.250: the modem answers ERROR."""
 
 
-_EXTENDED = re.compile(r"([+^*$%#_@!][A-Z0-9_./\-]*)(=\?|\?|=(.*))?\Z", re.IGNORECASE | re.DOTALL)
+_EXTENDED = re.compile(r"([+^*$%#_@!][A-Z0-9_./\-]+)(=\?|\?|=(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _BASIC = re.compile(r"([A-Z]|&[A-Z])(\d*)", re.IGNORECASE)
 _REGISTER = re.compile(r"S(\d+)(\?|=(\d*))", re.IGNORECASE)
 
@@ -48,13 +48,22 @@ def read_line(body: str) -> tuple[Call, ...]:
     """The calls of a line, its leading `AT` already taken off. Raises LineSyntaxError."""
     calls: list[Call] = []
     place = 0
+    if " " in body:
+        body = "".join(part if odd else part.replace(" ", "") for odd, part in _quoted_parts(body))
     while place < len(body):
-        if body[place] in " ;":
+        if body[place] == ";":
             place += 1
             continue
         call, place = _read_call(body, place)
         calls.append(call)
     return tuple(calls)
+
+
+def _quoted_parts(body: str) -> list[tuple[bool, str]]:
+    """The pieces between quotes (False) and the quoted ones with their quotes (True)."""
+    pieces = body.split('"')
+    last = len(pieces) - 1
+    return [(place % 2 == 1, piece + ('"' if place < last else "")) for place, piece in enumerate(pieces)]
 
 
 def _read_call(body: str, place: int) -> tuple[Call, int]:
@@ -107,7 +116,7 @@ def split_arguments(raw: str) -> tuple[str | None, ...]:
         elif character == "," and not quoted:
             found.append(current if current or seen else None)
             current, seen = "", False
-        elif quoted or character not in " \t":
+        else:
             current += character
     if quoted:
         raise LineSyntaxError(raw)

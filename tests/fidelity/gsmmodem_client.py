@@ -1,0 +1,31 @@
+"""Drives a modem with python-gsmmodem-new and prints what it saw as one JSON line; it uses threads, so it is a program."""
+
+import json
+import sys
+import threading
+
+from gsmmodem.modem import GsmModem, ReceivedSms
+
+
+def main() -> None:
+    """Connect, wait for coverage, wait for one message."""
+    arrived = threading.Event()
+    messages: list[list[str]] = []
+
+    def received(message: ReceivedSms) -> None:
+        messages.append([message.number, message.text])
+        arrived.set()
+
+    modem = GsmModem(sys.argv[1], 115200, smsReceivedCallbackFunc=received)
+    modem.connect()
+    try:
+        signal = modem.waitForNetworkCoverage(timeout=15)
+        seen = {"imei": modem.imei, "imsi": modem.imsi, "network": modem.networkName, "signal": signal}
+        arrived.wait(25)
+    finally:
+        modem.close()
+    sys.stdout.write(json.dumps({**seen, "message": messages[0] if messages else None}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

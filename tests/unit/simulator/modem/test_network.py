@@ -1,0 +1,174 @@
+"""Registration, signal, operators and what a network refuses."""
+
+import re
+
+import pytest
+
+from simulator.modem import default_card
+from simulator.radio import Air, OpenNetwork, Verdict, cells_of
+from simulator.uicc import Subscription, Uicc
+from tests.unit.simulator.modem.talk import Terminal, terminal
+
+
+def test_registers_at_home_and_tells_where() -> None:
+    modem = terminal()
+    assert modem.value("AT+CREG?") == "0,1"
+    modem.ask("AT+CEREG=2")
+    assert re.fullmatch(r'2,1,"2F1B","B57DE[38]",7', modem.value("AT+CEREG?"))
+    assert modem.value("AT+COPS?") == '0,0,"EE",7'
+    modem.ask("AT+COPS=3,2")
+    assert modem.value("AT+COPS?") == '0,2,"23430",7'
+    assert modem.value("AT+CGATT?") == "1"
+
+
+def test_reports_each_port_in_the_form_it_asked_for() -> None:
+    first = terminal()
+    second = first.other()
+    first.ask("AT+CREG=1;+CEREG=2")
+    second.ask("AT+CREG=2")
+    first.ask("AT+CFUN=4")
+    said = first.pass_time(1)
+    first.ask("AT+CFUN=1")
+    said = first.pass_time(8)
+    assert "\r\n+CREG: 1\r\n" in said
+    assert re.search(r'\r\n\+CEREG: 1,"2F1B","B57DE\w",7\r\n', said)
+    assert re.search(r'\r\n\+CREG: 1,"2F1B","B57DE\w",7\r\n', second.modem.ports["second"].take().decode())
+
+
+def test_signal_moves_but_stays_plausible() -> None:
+    modem = terminal()
+    levels = set()
+    for _ in range(20):
+        level, errors = modem.value("AT+CSQ").split(",")
+        assert 5 <= int(level) <= 31
+        assert errors == "99"
+        levels.add(level)
+        modem.pass_time(30, step=10)
+    assert len(levels) > 1
+
+
+def test_the_same_seed_says_the_same() -> None:
+    def run() -> list[list[str]]:
+        modem = terminal(seed=42)
+        return [modem.ask(line) for line in ("AT+CSQ", 'AT+QENG="servingcell"', "AT+CGSN", "AT+COPS=?", "AT+CCLK?")]
+
+    assert run() == run()
+
+
+def test_weak_signal_loses_service_and_finds_it_again() -> None:
+    modem = terminal()
+    number = modem.inject("weak_signal", db=60)
+    modem.pass_time(5)
+    assert modem.value("AT+CREG?") == "0,2"
+    assert modem.value("AT+CSQ") == "99,99"
+    assert modem.value('AT+QENG="servingcell"') == '"servingcell","SEARCH"'
+    modem.faults.clear(number)
+    modem.pass_time(40)
+    assert modem.value("AT+CREG?") == "0,1"
+
+
+@pytest.mark.parametrize("cause", [7, 8])
+def test_after_a_final_cause_it_stays_quiet_until_its_radio_is_cycled(cause: int) -> None:
+    network = OpenNetwork(refusal=cause)
+    modem = terminal(network=network)
+    modem.ask("AT+CEREG=3")
+    assert modem.value("AT+CEREG?") == f"3,3,,,,0,{cause}"
+    network.refusal = None
+    modem.pass_time(4000, step=10)
+    assert modem.value("AT+CEREG?").startswith("3,3")
+    assert modem.ask("AT+CGATT=1") == ["+CME ERROR: 107"]
+    modem.ask("AT+CFUN=4")
+    modem.ask("AT+CFUN=1")
+    modem.pass_time(8)
+    assert modem.value("AT+CEREG?").startswith("3,1")
+
+
+def test_congestion_is_tried_again() -> None:
+    network = OpenNetwork(refusal=22)
+    modem = terminal(network=network)
+    assert modem.value("AT+CEREG?") == "0,3"
+    network.refusal = None
+    modem.pass_time(30)
+    assert modem.value("AT+CEREG?") == "0,1"
+
+
+def test_a_network_that_throws_the_subscriber_out() -> None:
+    modem = terminal()
+    modem.ask('AT+CGDCONT=1,"IP","everywhere"')
+    modem.ask("AT+CGACT=1,1")
+    modem.modem.registration.network_detach(8)
+    modem.pass_time(5)
+    assert modem.value("AT+CREG?") == "0,3"
+    assert modem.value("AT+CGACT?") == "1,0"
+
+
+class Ledger:
+    """A network that knows who is parked."""
+
+    def __init__(self) -> None:
+        self.parked: set[str] = set()
+
+    def may_attach(self, *, iccid: str, imsi: str, imei: str) -> Verdict:
+        assert len(imsi) == len(imei) == 15
+        return Verdict(accepted=iccid not in self.parked, cause=8 if iccid in self.parked else None)
+
+
+def test_a_parked_sim_is_refused_at_the_next_update() -> None:
+    ledger = Ledger()
+    modem = terminal(network=ledger)
+    assert modem.value("AT+CREG?") == "0,1"
+    ledger.parked.add(default_card().subscription.iccid)
+    modem.modem.registration.recheck()
+    assert modem.value("AT+CREG?") == "0,3"
+
+
+def test_other_networks_at_home_refuse_and_abroad_it_roams() -> None:
+    at_home = terminal(air=Air(cells_of("23410", "23415"), seed=3))
+    at_home.pass_time(20)
+    assert at_home.value("AT+CREG?") == "0,3"
+    abroad = terminal(air=Air(cells_of("20801"), seed=3))
+    assert abroad.value("AT+CREG?") == "0,5"
+    crown = terminal(air=Air(cells_of("23455"), seed=3))
+    assert crown.value("AT+CREG?") == "0,5"
+
+
+def test_a_three_digit_mnc() -> None:
+    card = Uicc(Subscription(iccid="8901260000000000003", imsi="310260000000003", mnc_length=3))
+    modem = terminal(card=card, air=Air(cells_of("310260"), seed=3))
+    assert modem.value("AT+CREG?") == "0,1"
+    modem.ask("AT+COPS=3,2")
+    assert modem.value("AT+COPS?") == '0,2,"310260",7'
+
+
+def test_manual_selection_and_deregistration() -> None:
+    modem = terminal()
+    assert modem.ask('AT+COPS=1,2,"23410"', within=90)[-1].startswith("+CME ERROR")
+    assert modem.ask("AT+COPS=0") == ["OK"]
+    assert modem.value("AT+CREG?") == "0,1"
+    assert modem.ask("AT+COPS=2") == ["OK"]
+    assert modem.value("AT+COPS?") == "2"
+    assert modem.value("AT+CREG?") == "0,0"
+
+
+def test_scan_lists_each_network_once() -> None:
+    reply = terminal().value("AT+COPS=?")
+    assert reply.count('"23430"') == 1
+    assert reply.startswith('(2,"EE","EE","23430",7),(3,')
+    assert reply.endswith(",,(0,1,2,3,4),(0,1,2)")
+
+
+def clock_of(modem: Terminal) -> str:
+    return modem.value("AT+CCLK?").strip('"')
+
+
+def test_the_clock_is_unset_until_the_network_tells_the_time() -> None:
+    modem = terminal()
+    assert clock_of(modem).startswith("26/01/05,09:00:")
+    modem.inject("clock_unset")
+    modem.ask("AT+CFUN=1,1")
+    modem.pass_time(40)
+    modem.raw("AT", within=1)
+    assert clock_of(modem).startswith("80/01/06")
+    assert modem.value("AT+QLTS") == '""'
+    modem.ask('AT+CCLK="26/07/01,10:00:00+04"')
+    assert clock_of(modem) == "26/07/01,09:00:00+04"  # an EC25 shows UTC unless +CTZU=3

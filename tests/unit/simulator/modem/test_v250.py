@@ -1,0 +1,144 @@
+"""The line discipline of a port, as a terminal sees it."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.simulator.modem.talk import terminal
+
+
+def test_echo_ends_with_cr_and_the_reply_is_framed() -> None:
+    assert terminal().raw("AT+CGMM") == "AT+CGMM\r\r\nEC25\r\n\r\nOK\r\n"
+
+
+def test_lower_case_line_feeds_and_spaces_do_not_matter() -> None:
+    modem = terminal()
+    assert modem.ask("at+cgmm")[-2:] == ["EC25", "OK"]
+    assert modem.type(b"\nAT +CMEE =  2\r\n") == "AT +CMEE =  2\r"
+    assert modem.pass_time(0.2) == "\r\nOK\r\n"
+    assert modem.value("AT+CMEE?") == "2"
+
+
+def test_a_chain_stops_at_the_first_error() -> None:
+    modem = terminal()
+    assert modem.ask("AT+CGMM;+NOSUCH;+CMEE=2") == ["EC25", "ERROR"]
+    assert modem.value("AT+CMEE?") == "1"
+
+
+def test_echo_numbers_and_silence() -> None:
+    modem = terminal()
+    modem.ask("ATE0")
+    assert modem.raw("AT+CMEE?") == "\r\n+CMEE: 1\r\n\r\nOK\r\n"
+    modem.type(b"ATV0\r")
+    assert modem.pass_time(0.2) == "0\r"
+    modem.type(b"AT+CMEE?\r")
+    assert modem.pass_time(0.2) == "+CMEE: 1\r\n0\r"
+    modem.type(b"ATQ1\r")
+    modem.pass_time(0.2)
+    modem.type(b"AT+NOSUCH\r")
+    assert not modem.pass_time(0.2)
+
+
+def test_a_slash_repeats_the_last_line_without_cr() -> None:
+    modem = terminal()
+    modem.ask("AT+CMEE?")
+    modem.type(b"A/")
+    assert modem.pass_time(0.2) == "\r\n+CMEE: 1\r\n\r\nOK\r\n"
+
+
+def test_backspace_edits() -> None:
+    assert terminal().ask("AT+CGMX\x08M")[-2:] == ["EC25", "OK"]
+
+
+def test_errors_as_word_number_and_text() -> None:
+    modem = terminal(no_card=True)
+    assert modem.ask("AT+CPIN?") == ["+CME ERROR: 10"]
+    modem.ask("AT+CMEE=0")
+    assert modem.ask("AT+CPIN?") == ["ERROR"]
+    modem.ask("AT+CMEE=2")
+    assert modem.ask("AT+CPIN?") == ["+CME ERROR: SIM not inserted"]
+
+
+def test_profiles() -> None:
+    modem = terminal()
+    modem.ask("ATE0+CMEE=2")
+    modem.ask("AT&W")
+    modem.ask("AT&F")
+    assert modem.value("AT+CMEE?") == "1"
+    modem.ask("ATZ")
+    assert modem.value("AT+CMEE?") == "2"
+    modem.ask("ATE1V1&F")
+    modem.ask("AT+CFUN=1,1")
+    modem.pass_time(40)
+    modem.raw("AT", within=1)
+    assert modem.value("AT+CMEE?") == "2"  # what &W stored is what a start finds
+
+
+def test_a_restart_forgets_what_was_not_stored() -> None:
+    modem = terminal()
+    modem.ask('ATE0+CMEE=2;+CREG=2;+CGDCONT=1,"IP","everywhere"')
+    modem.ask("AT+CFUN=1,1")
+    boot = modem.pass_time(40)
+    assert boot.index("RDY") < boot.index("+CFUN: 1") < boot.index("+CPIN: READY") < boot.index("PB DONE")
+    modem.raw("AT", within=2)  # the first command after a start is lost
+    assert modem.raw("AT+CMEE?").startswith("AT+CMEE?\r")  # echo is back
+    assert modem.value("AT+CMEE?") == "1"
+    assert modem.value("AT+CREG?") == "0,1"
+    assert modem.value("AT+CGDCONT?").startswith('1,"IP","everywhere"')  # contexts are in flash
+
+
+def test_the_escape_sequence_needs_its_silences() -> None:
+    modem = terminal()
+    modem.ask('AT+CGDCONT=1,"IP","everywhere"')
+    assert modem.ask("ATD*99***1#")[-1].startswith("CONNECT")
+    modem.type(b"data+++data")
+    assert not modem.pass_time(3)
+    modem.type(b"+++")
+    assert not modem.pass_time(0.5)
+    assert modem.pass_time(1) == "\r\nOK\r\n"
+    assert modem.ask("ATO")[-1].startswith("CONNECT")
+    modem.pass_time(2)
+    modem.type(b"+++")
+    modem.pass_time(2)
+    assert modem.ask("ATH") == ["OK"]
+    assert modem.ask("ATO") == ["NO CARRIER"]
+    assert modem.value("AT+CGACT?") == "1,0"
+
+
+def test_ports_share_the_modem_but_not_their_line_settings() -> None:
+    first = terminal()
+    second = first.other()
+    first.ask("ATE0+CREG=2;+CMEE=2")
+    assert second.raw("AT+CMEE?").startswith("AT+CMEE?\r\r\n+CMEE: 1")
+    first.ask('AT+CGDCONT=3,"IP","shared";+COPS=3,2')
+    assert second.value("AT+CGDCONT?").startswith('3,"IP","shared"')
+    assert second.value("AT+COPS?") == '0,2,"23430",7'
+    first.ask("AT+CFUN=4")
+    assert second.value("AT+CFUN?") == "4"
+
+
+def test_typing_ahead_is_answered_in_order() -> None:
+    modem = terminal()
+    modem.type(b"AT+CGMM\rAT+CMEE?\rAT+CGMI\r")
+    text = modem.pass_time(1)
+    assert text.index("EC25") < text.index("+CMEE: 1") < text.index("Quectel")
+
+
+def test_a_scan_is_aborted_by_any_character() -> None:
+    modem = terminal()
+    modem.type(b"AT+COPS=?\r")
+    modem.pass_time(2)
+    assert "OK" in modem.type(b"x")
+    assert modem.ask("AT+CGMM")[-2:] == ["EC25", "OK"]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(max_size=40), max_size=8))
+def test_any_bytes_leave_a_port_that_answers(chunks: list[bytes]) -> None:
+    modem = terminal(up=True)
+    for chunk in chunks:
+        modem.type(chunk)
+        modem.pass_time(0.5)
+    modem.type(b"\x1b\r")
+    modem.pass_time(60, step=1)
+    modem.modem.ports["first"].reset()
+    assert modem.ask("AT")[-1] == "OK"
