@@ -87,7 +87,7 @@ _GREETING: Final = "Dear {name},\n\n"
 _ENDING: Final = "\n\nThis is a message about your service. Message reference: {key}\n"
 # Sensible words where a fact is absent: a notice is never sent with a hole in it.
 _WITHOUT: Final = {
-    "at": "shortly",
+    "at": "now",
     "estimate": "on the next working day",
     "reason": "It does not bring these benefits.",
     "contest": "If you disagree, please call us.",
