@@ -50,6 +50,7 @@ GOODBYE_S: Final = 2.0
 # The gate looks every half minute at the least; a tool may take its deadline (ms).
 HEALTHY_MS: Final = 90_000
 LIST_RETRY_S: Final = 3600.0
+LIST_RETRY_FIRST_S: Final = 5.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
 _LOG_LINES: Final = 40
@@ -106,6 +107,7 @@ class Agent:
         self.session = Session(config.hub, link_port, store, render=self._render, accept=self.accept, rng=random)
         self._requests = Requests(store, clock, self._handlers(), lambda: self._changed(Change.HISTORY))
         self._fetch_lists = asyncio.Event()
+        self._random = random
         self.board.listeners.append(self._changed)
         self._remember()
 
@@ -206,6 +208,9 @@ class Agent:
             self._requests.look()
         if change is Change.GOAL:
             self._modem.alarm.wake()
+        if change is Change.CLOCK:
+            # A week's budget of lists needs to know the week.
+            self._fetch_lists.set()
         if self._last_report is None or _comparable(self._whole_report(0, 0)) != _comparable(self._last_report):
             self.session.report()
 
@@ -294,19 +299,28 @@ class Agent:
     # Lists, doorbell, requests.
 
     async def _keep_lists(self) -> None:
-        """Fetch what the document wants and is not here, again every hour while something lacks."""
+        """Fetch what the document wants and is not here; what cannot be had is tried again, ever less often."""
+        failures = 0
         while True:
-            controls = self.board.goal.controls
-            try:
-                now = self._clock.now_ms()
-                if controls is not None and now is not None and await self._lists.fetch(controls.lists, now):
-                    self._gate.lists_changed()
-            except ListError as error:
-                _log.warning("a list could not be had", extra={"error": str(error)})
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LIST_RETRY_S):
-                    await self._fetch_lists.wait()
             self._fetch_lists.clear()
+            failures = 0 if await self._fetched_lists() else failures + 1
+            bound = min(LIST_RETRY_S, LIST_RETRY_FIRST_S * 2 ** min(failures, 16))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._random.uniform(bound / 2, bound) if failures else LIST_RETRY_S):
+                    await self._fetch_lists.wait()
+
+    async def _fetched_lists(self) -> bool:
+        """Whether nothing is left to fetch. Without trusted time nothing is: a week's budget needs a week."""
+        controls, now = self.board.goal.controls, self._clock.now_ms()
+        if controls is None or now is None:
+            return True
+        try:
+            if await self._lists.fetch(controls.lists, now):
+                self._gate.lists_changed()
+        except ListError as error:
+            _log.warning("a list could not be had", extra={"error": str(error)})
+            return False
+        return True
 
     def _doorbell(self) -> None:
         now = self._clock.uptime_ms() / 1000
