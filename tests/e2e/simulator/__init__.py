@@ -1,0 +1,1 @@
+"""The simulator's programs and sockets, as others meet them."""
