@@ -15,13 +15,14 @@ from firmware_bridge.at.commands import (
     Priority,
     Rebooted,
     Reply,
+    Resynchronised,
+    Unsolicited,
     UrcTable,
 )
 from firmware_bridge.at.connection import (
     NEED_DATA,
     Answered,
     Connection,
-    ConnectionEvent,
     Counts,
     ProbeAnswered,
     PromptSeen,
@@ -46,6 +47,7 @@ InitHook: TypeAlias = Callable[[Execute], Awaitable[None]]
 
 INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
 REBOOT_GRACE_S = 5.0  # a command in flight when the modem says RDY is not answered any more, or soon
+TICK_S = 1e-6  # a timer may come a rounding error before its time
 ESCAPE_GUARD_S = 1.1  # silence before and behind +++ (V.250 S12 is 1 s)
 _UNSUPPORTED = {4, 303}  # +CME ERROR 4 and +CMS ERROR 303: operation not supported (TS 27.007 9.2, TS 27.005 3.2.5)
 
@@ -73,9 +75,14 @@ class _Turns:
         self._count = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
+    def take_free(self) -> bool:
+        """Whether the port was free; it is the caller's then."""
+        free = not self._busy
+        self._busy = True
+        return free
+
     async def take(self, priority: Priority) -> None:
-        if not self._busy:
-            self._busy = True
+        if self.take_free():
             return
         turn = asyncio.get_running_loop().create_future()
         self._count += 1
@@ -128,7 +135,9 @@ class Channel:
         self._arrived = asyncio.Event()
         self._answer: asyncio.Future[Answered] | None = None
         self._outcome: asyncio.Future[Outcome] | None = None
-        self._grace: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._watched = float("inf")
+        self._watchdog: asyncio.TimerHandle | None = None
         self._loss: PortLostError | None = None
         self._init: InitHook | None = None
         self._init_tries = 0
@@ -173,7 +182,8 @@ class Channel:
             ModemSilentError: the port could not be resynchronised before this command, which was not sent.
             PortLostError: the port hung up.
         """
-        await self._turns.take(priority)
+        if not self._turns.take_free():
+            await self._turns.take(priority)
         try:
             if self._connection.quarantined or self._connection.online or self._init_due:
                 await self._prepare()
@@ -203,6 +213,8 @@ class Channel:
     async def close(self) -> None:
         """Close the port; whoever waits gets PortLostError. Idempotent."""
         self._port_lost(PortLostError(self._transport.name, "closed"))
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.cancel()
@@ -226,10 +238,10 @@ class Channel:
         answer: asyncio.Future[Answered] = self._loop.create_future()
         self._answer = answer
         deadline_s = command.deadline_s if command.deadline_s is not None else _deadline(command)
-        timer = self._loop.call_later(deadline_s, _expire, answer)
+        self._watch(self._loop.time() + deadline_s)
         try:
+            # No drain: an answer proves that the command has left, and the deadline covers a port that takes nothing.
             self._write(self._connection.send(command))
-            await self._transport.drain()
             return _judge(await answer)
         except TimeoutError:
             self.counts.timeouts += 1
@@ -238,9 +250,26 @@ class Channel:
             self.counts.cancelled += 1
             raise
         finally:
-            timer.cancel()
             self._answer = None
             self._connection.abandon()
+
+    def _watch(self, deadline: float) -> None:
+        """One timer serves all commands: it is moved only when a deadline lies before it."""
+        self._deadline = deadline
+        if deadline < self._watched:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+            self._watched = deadline
+            self._watchdog = self._loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        self._watched = float("inf")
+        if self._answer is None or self._answer.done():
+            return
+        if self._loop.time() + TICK_S >= self._deadline:
+            self._answer.set_exception(TimeoutError())
+        else:
+            self._watch(self._deadline)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -334,13 +363,14 @@ class Channel:
         connection = self._connection
         connection.receive_data(data)
         while (event := connection.next_event()) is not NEED_DATA:
-            self._dispatch(event)
+            if isinstance(event, Answered):
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(event)
+            else:
+                self._dispatch(event)
 
-    def _dispatch(self, event: ConnectionEvent) -> None:
-        if isinstance(event, Answered):
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result(event)
-        elif isinstance(event, ProbeAnswered):
+    def _dispatch(self, event: ProbeAnswered | PromptSeen | Unsolicited | Rebooted | Resynchronised) -> None:
+        if isinstance(event, ProbeAnswered):
             self._probe_answered(event.outcome)
         elif isinstance(event, PromptSeen):
             self._send_payload(event.payload)
@@ -365,7 +395,7 @@ class Channel:
     def _rebooted(self, event: Rebooted) -> None:
         self._init_tries = INIT_TRIES
         if self._answer is not None and event.evidence != "echo":
-            self._loop.call_later(REBOOT_GRACE_S, _expire, self._answer)
+            self._watch(min(self._deadline, self._loop.time() + REBOOT_GRACE_S))
 
     def _port_lost(self, loss: PortLostError) -> None:
         if self._loss is None:
@@ -402,11 +432,6 @@ class Events:
 def _deadline(command: Command) -> float:
     # Parameters may be secret, so only a text without them is remembered.
     return deadline_for(command.text) if "=" in command.text else _read_deadline(command.text)
-
-
-def _expire(answer: asyncio.Future[Answered]) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError())
 
 
 def _judge(answered: Answered) -> Reply:

@@ -118,10 +118,12 @@ class Command:
     shape: Shape = NO_INFO
     deadline_s: float | None = None
     secret: bool = False
+    wire: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.text.isascii() or not self.text.isprintable():
             raise ValueError("a command line is printable ASCII; encode parameters first (UCS2, hexadecimal)")
+        object.__setattr__(self, "wire", self.text.encode("ascii") + b"\r")
 
     @property
     def shown(self) -> str:

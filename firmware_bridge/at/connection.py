@@ -50,6 +50,7 @@ MAX_REPLY_LINES = 4096
 MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
 CTRL_Z = b"\x1a"
 
+_plain_final = results.PLAIN.get
 _ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
 _FORGETS_MODE = re.compile(r"AT[^+^$%*#;]*[VZ&]", re.IGNORECASE)
 
@@ -142,14 +143,14 @@ class Connection:
 
     def send(self, command: Command) -> bytes:
         """The bytes of a command, which is now in flight. One at a time, and only while in step (else RuntimeError)."""
-        if not self.idle:
+        if self._command is not None or self.quarantined or self.online:
             raise RuntimeError("a command may be sent only while none is in flight and the place is known")
         self._command = command
         self._expect(command.shape)
         if self._held is None:  # else a line behind +CMT is due first
             self._take = self._pending
         self.counts.commands += 1
-        return command.text.encode("ascii") + b"\r"
+        return command.wire
 
     @property
     def idle(self) -> bool:
@@ -206,7 +207,7 @@ class Connection:
     # A line, by state
 
     def _pending(self, line: str) -> None:
-        final = results.PLAIN.get(line)
+        final = _plain_final(line)
         if final is not None:
             self._finish(final)
             return
@@ -214,7 +215,10 @@ class Connection:
         if place > 0:
             name = line[:place]
             if name in self._names and (self._form is None or self._form(line)):
-                self._add_info(line)
+                if self._follow is None and not line.count('"') & 1 and len(self._info) < MAX_REPLY_LINES:
+                    self._info.append(line)
+                else:
+                    self._add_info(line)
                 return
             urc = self._urcs.get(name)
             if urc is not None and (urc.form is None or urc.form(line)):
@@ -315,7 +319,7 @@ class Connection:
             self._required = shape.required
 
     def _add_info(self, line: str) -> None:
-        if '"' in line and line.count('"') & 1:
+        if line.count('"') & 1:
             self._span_from(line)
             return
         if len(self._info) >= MAX_REPLY_LINES:
@@ -421,12 +425,12 @@ class Connection:
             self._swallow_error = False
             if final is results.ERROR and not self._info:
                 return  # it belongs to the +IP ERROR before; if not, the deadline tells
-        fits = bool(self._info) or not self._required or not final.succeeded
-        reply = Reply(tuple(self._info), final, self._truncated)
+        succeeded = final.succeeded
+        fits = bool(self._info) or not self._required or not succeeded
         self._command = self._prompt = None
         self._take = self._idle
-        self._events.append(Answered(command, reply, fits))
-        if final.succeeded:
+        self._events.append(Answered(command, Reply(tuple(self._info), final, self._truncated), fits))
+        if succeeded:
             self._succeeded(command, final)
         elif final.text is not None and final.text.startswith("+IP ERROR"):
             self._swallow_error = True
@@ -437,15 +441,16 @@ class Connection:
         if self._verbose is None:
             self._verbose = True
         shape, text = command.shape, command.text
-        if isinstance(shape, NoInfo):
+        if isinstance(shape, Prefixed):
+            if text[-1] == "?" and len(self._info) == 1:
+                self._learn(text, shape.prefixes[0])
+        elif isinstance(shape, NoInfo):
             self._echo_off = self._echo_off or _ECHO_OFF.match(text) is not None
             if _FORGETS_MODE.match(text):
                 self._verbose = None
         elif isinstance(shape, Dial) and final.kind is FinalKind.CONNECT:
             self.online = True
             self._take = self._data
-        elif text[-1] == "?" and isinstance(shape, Prefixed) and len(self._info) == 1:
-            self._learn(text, shape.prefixes[0])
 
     def _learn(self, text: str, name: str) -> None:
         if "=" not in text and ";" not in text and name not in self._urcs and self._info[0].startswith(name + ":"):
