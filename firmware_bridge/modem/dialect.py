@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from firmware_bridge.at.commands import LINES, Bare, Command, Prefixed, UrcTable
 from firmware_bridge.at.forms import is_registration_read
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid, is_imei, is_imeisv, is_imsi, is_text
+from firmware_bridge.at.validators import is_iccid, is_imei, is_imeisv, is_imsi
 from firmware_bridge.modem.parse.bearer import parse_cgact, parse_cgatt, parse_cgcontrdp, parse_cgdcont, parse_cgpaddr
 from firmware_bridge.modem.parse.cell import ServingCell
 from firmware_bridge.modem.parse.clock import parse_cclk
 from firmware_bridge.modem.parse.counters import RawCounters
 from firmware_bridge.modem.parse.identity import (
     iccid_from_file,
+    is_name,
     parse_ati,
     parse_crsm,
     parse_csim,
@@ -32,9 +33,9 @@ IMEI = Query(Command("AT+CGSN", Bare(is_imei, ("+CGSN", "+GSN"))), parse_imei)
 IMEI_QUOTED = Query(Command("AT+CGSN=1", Bare(is_imei, ("+CGSN",))), parse_imei)
 IMEI_OLD = Query(Command("AT+GSN", Bare(is_imei, ("+GSN", "+CGSN"))), parse_imei)
 IMEISV = Query(Command("AT+CGSN=2", Bare(is_imeisv, ("+CGSN",))), parse_imeisv)
-MANUFACTURER = Query(Command("AT+CGMI", Bare(is_text, ("+CGMI",))), lambda lines: parse_line(lines, "+CGMI"))
-MODEL = Query(Command("AT+CGMM", Bare(is_text, ("+CGMM",))), lambda lines: parse_line(lines, "+CGMM"))
-FIRMWARE = Query(Command("AT+CGMR", Bare(is_text, ("+CGMR",))), lambda lines: parse_line(lines, "+CGMR"))
+MANUFACTURER = Query(Command("AT+CGMI", Bare(is_name, ("+CGMI",))), lambda lines: parse_line(lines, "+CGMI"))
+MODEL = Query(Command("AT+CGMM", Bare(is_name, ("+CGMM",))), lambda lines: parse_line(lines, "+CGMM"))
+FIRMWARE = Query(Command("AT+CGMR", Bare(is_name, ("+CGMR",))), lambda lines: parse_line(lines, "+CGMR"))
 INFORMATION = Query(Command("ATI", LINES), parse_ati)
 
 SIM_STATE = Query(Command("AT+CPIN?", Prefixed("+CPIN")), parse_cpin, learnable=False)

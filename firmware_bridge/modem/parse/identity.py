@@ -8,6 +8,7 @@ from firmware_bridge.modem.parse.fields import at, failure, fields, number, octe
 
 _IDENTIFIER = re.compile(r'"?\s*(\d{14,17})\s*"?')
 _ICCID = re.compile(r"89\d{4}[0-9A-F]{12,14}")
+_NAME = re.compile(r"[A-Za-z0-9][\x20-\x7e]{1,99}")
 _MSISDN = re.compile(r"\+?\d{3,20}")
 _INTERNATIONAL = 145  # TS 24.008 10.5.4.7 type of address
 
@@ -90,12 +91,17 @@ def parse_msisdn(lines: Sequence[str]) -> str | None:
     return None
 
 
+def is_name(text: str) -> bool:
+    """A maker's, model's or firmware's name: printable ASCII that begins with a letter or digit; noise seldom is."""
+    return _NAME.fullmatch(text) is not None
+
+
 def parse_line(lines: Sequence[str], *names: str) -> str:
-    """The one text line of +CGMI, +CGMM or +CGMR, whose prefix is optional."""
-    for line in lines:
+    """The name in +CGMI, +CGMM or +CGMR, whose prefix is optional: the last, since noise comes before a reply."""
+    for line in reversed(lines):
         found = payload(line, *names)
         text = unquoted(line if found is None else found)
-        if text:
+        if is_name(text):
             return text
     raise failure(names[0], " | ".join(lines), "no text")
 
@@ -108,10 +114,10 @@ def parse_ati(lines: Sequence[str]) -> tuple[str | None, str | None, str | None]
         label, colon, value = line.partition(":")
         if colon:
             labelled[label.strip().lower()] = value.strip()
-        elif line.strip():
+        elif is_name(line.strip()):
             bare.append(line.strip())
-    maker = labelled.get("manufacturer") or (bare[0] if bare else None)
-    model = labelled.get("model") or (bare[1] if len(bare) > 1 else None)
+    maker, model = (*bare[-2:], None, None)[:2]
+    maker, model = labelled.get("manufacturer") or maker, labelled.get("model") or model
     return maker, model, labelled.get("revision") or None
 
 

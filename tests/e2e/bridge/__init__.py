@@ -1,0 +1,1 @@
+"""The bridge against the simulated modems, over real and in-memory ports."""
