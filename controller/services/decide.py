@@ -17,7 +17,20 @@ from controller.domain.decisions import Decision, Outcome
 from controller.domain.eligibility import live_sim
 from controller.domain.ending import Benefit, Ending, ending_of
 from controller.domain.facts import Facts, Fault
-from controller.services import decisions, desired, dispatch, endings, gather, instants, journal, owed, promises, sims
+from controller.domain.lookup import line_of
+from controller.services import (
+    decisions,
+    desired,
+    dispatch,
+    endings,
+    gather,
+    instants,
+    journal,
+    notices,
+    owed,
+    promises,
+    sims,
+)
 from controller.services import reasons as reason_rows
 from controller.services.actor import Actor
 from controller.services.policy import Policy
@@ -106,9 +119,10 @@ class _Account:
     def _hub_consequences(self, fault: Fault, decision: Decision) -> None:
         has_hub = bool(hub_benefit.hubs_of_line(self.known, fault.line_id, self.now))
         if decision.outcome is Outcome.DISPATCH:
-            dispatch.order(self.session, fault, self.account_id, self.now)
+            dispatch.order(self.session, fault, self.account_id, self.now, estimate=self._estimate(fault))
         elif decision.outcome in {Outcome.REFUSED, Outcome.NOT_OWED}:
             dispatch.cancel(self.session, fault.fault_id, self.now)
+            self._refuse(fault, decision)
         if decision.outcome in _PROMISED and has_hub:
             goodwill = decision.code == "goodwill"
             promise = promises.owe(self.session, fault, Benefit.MINI_HUB, goodwill=goodwill, now=self.now)
@@ -116,6 +130,25 @@ class _Account:
                 self.deadlines[decision.target] = promise.due_at
         else:
             promises.end(self.session, fault.fault_id, Benefit.MINI_HUB, "not_owed", self.now)
+
+    def _refuse(self, fault: Fault, decision: Decision) -> None:
+        """Tell the customer why, and how to contest, once the tests are done (T§15)."""
+        finished = qualifying.diagnostics_end(self.known, fault.fault_id, self.now)
+        if finished is not None and decision.outcome is Outcome.REFUSED:
+            told = {"reason": decision.reason, "contest": decision.contest}
+            notices.owe_facts(self.session, fault.fault_id, "refused", self.now, facts=told, since=finished.at)
+
+    def _estimate(self, fault: Fault) -> str | None:
+        finished = qualifying.diagnostics_end(self.known, fault.fault_id, self.now)
+        if finished is None:
+            return None
+        # The bank holidays' tables are large: only a dispatch needs them.
+        from controller.domain.delivery import delivery_estimate
+
+        rules = self.policy.rules_at(fault.reported_at)
+        line = line_of(self.known, fault.line_id)
+        day = delivery_estimate(line, fault.reported_at, finished.at, rules).usually_on
+        return f"by {day:%A} {day.day} {day:%B}"
 
     def _backup_consequences(self, fault: Fault, whole: Decision, each: Sequence[Decision]) -> None:
         if whole.outcome in _PROMISED and each:

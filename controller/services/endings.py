@@ -58,9 +58,10 @@ def _tell(session: Session, fault: Fault, found: Sequence[Ending], now: datetime
             notices.owe(
                 session,
                 fault.fault_id,
-                "switched_off",
+                "switched_off" if end.benefit is Benefit.MINI_HUB else "backup_off",
                 now,
                 since=end.ceased_at,
+                at=now.isoformat(),
                 benefit=end.benefit.value,
                 reason=end.reason,
             )

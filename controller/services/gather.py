@@ -205,6 +205,7 @@ class _Gathering:
 _ENDING_KINDS: Final = {
     "switch_off": domain.NoticeKind.SWITCH_OFF_ANNOUNCED,
     "switched_off": domain.NoticeKind.SWITCHED_OFF,
+    "backup_off": domain.NoticeKind.SWITCHED_OFF,
 }
 
 

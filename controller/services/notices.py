@@ -41,6 +41,20 @@ def owe(
     **facts: Any,
 ) -> None:
     """Owe a notice about a fault on every channel, once for each kind and `since` (what it tells of began then)."""
+    owe_facts(session, fault_id, kind, now, facts=facts, due_at=due_at, since=since)
+
+
+def owe_facts(
+    session: Session,
+    fault_id: str,
+    kind: str,
+    now: datetime,
+    *,
+    facts: dict[str, Any],
+    due_at: datetime | None = None,
+    since: datetime | None = None,
+) -> None:
+    """Owe a notice, see `owe`; `facts` fill the template in."""
     fault = versions.present(session, Fault, fault_id)
     account = versions.present(session, Account, fault.account_id)
     told = {"fault_id": fault_id, "reported_at": fault.reported_at.isoformat(), **facts}

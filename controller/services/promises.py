@@ -69,11 +69,11 @@ def observe(session: Session, fault_id: str, now: datetime) -> None:
     hub = of_fault(session, fault_id, Benefit.MINI_HUB)
     if hub is not None and hub.ready_at is None and _is_hub_ready(session, fault_id):
         _set_ready(session, hub, now)
-        notices.owe(session, fault_id, "ready_plug_in", now, due_at=hub.due_at)
+        notices.owe(session, fault_id, "ready_plug_in", now, due_at=hub.due_at, at=now.isoformat())
     backup = of_fault(session, fault_id, Benefit.BACKUP)
     if backup is not None and backup.ready_at is None and _is_backup_ready(session, fault_id):
         _set_ready(session, backup, now)
-        notices.owe(session, fault_id, "backup_on", now, due_at=backup.due_at)
+        notices.owe(session, fault_id, "backup_on", now, due_at=backup.due_at, at=now.isoformat())
 
 
 def observe_online(session: Session, hub_id: str, now: datetime) -> None:
@@ -86,7 +86,7 @@ def observe_online(session: Session, hub_id: str, now: datetime) -> None:
             row.version += 1
             session.add(row)
             journal.changed(session, "fault", fault_id, "online")
-            notices.owe(session, fault_id, "online", now)
+            notices.owe(session, fault_id, "online", now, at=now.isoformat())
 
 
 def warn(session: Session, promise_id: str, now: datetime) -> datetime | None:

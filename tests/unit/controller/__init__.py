@@ -1,0 +1,1 @@
+"""The controller: tables, services and API, each on SQLite and on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The admin API through its ASGI door."""

@@ -1,0 +1,1 @@
+"""Transactions, noun by noun."""
