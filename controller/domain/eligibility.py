@@ -32,12 +32,13 @@ def live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) 
 
 
 def live_plus_on_account(facts: Facts, account_id: str, at: datetime, rules: RuleSet) -> tuple[Service, ...]:
-    """Return every live Plus service of an account."""
-    return tuple(
+    """Return every live Plus service of an account, in order of service id."""
+    live = [
         each
         for each in facts.services
         if each.account_id == account_id and is_plus(each.product, rules) and is_service_live(each, at)
-    )
+    ]
+    return tuple(sorted(live, key=lambda each: (each.service_id, each.line_id, each.starts_on)))
 
 
 def plan_is_live(plan: Plan, at: datetime) -> bool:
@@ -54,12 +55,13 @@ def live_plan(facts: Facts, plan_id: str, at: datetime) -> Plan | None:
 
 def live_sim(facts: Facts, sim_id: str, at: datetime) -> tuple[PlanSim, Plan] | None:
     """Return a SIM and its plan as they are live at `at`, or None."""
+    found = []
     for sim in facts.plan_sims:
         if sim.sim_id == sim_id:
             plan = live_plan(facts, sim.plan_id, at)
             if plan and is_open_between(sim.live_from or plan.purchased_at, sim.live_until, at):
-                return sim, plan
-    return None
+                found.append((sim, plan))
+    return max(found, key=lambda each: (each[0].live_from or each[1].purchased_at, each[1].plan_id), default=None)
 
 
 def sims_of_account(facts: Facts, account_id: str, at: datetime) -> tuple[str, ...]:
