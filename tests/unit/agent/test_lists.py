@@ -1,0 +1,112 @@
+"""Category lists: verified before use, kept for later, bounded by the week."""
+
+import hashlib
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device_agent.facts import ListWanted
+from device_agent.lists import WEEK_MS, ListError, Lists
+from device_agent.protocol import ListReference, ParentalControls
+from device_agent.store import Store
+from tests.unit.agent.virtual_hub import VirtualHub, an_open_hub, play
+
+OLD, NEW = b"old.example\n", b"new.example\n"
+
+
+def digest(body: bytes) -> str:
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def wanted(body: bytes, category: str = "adult") -> ListWanted:
+    return ListWanted(category, digest(body), len(body), "https://lists.example/x")
+
+
+class Source:
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.asked = 0
+
+    async def __call__(self, url: str, size: int) -> bytes:
+        self.asked += 1
+        return self.body
+
+
+def lists(tmp_path: Path, store: Store, source: Source, budget: int = 1000) -> Lists:
+    return Lists(tmp_path / "lists", store, source, weekly_bytes=budget)
+
+
+def run(story: Coroutine[Any, Any, Any]) -> Any:
+    return play(story)
+
+
+def test_a_list_is_used_only_with_the_bytes_its_digest_names(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Source(b"something else"))
+        with pytest.raises(ListError, match="digest"):
+            run(made.fetch([wanted(NEW)], 0))
+        assert made.resolve([wanted(NEW)]).missing == ("adult",)
+
+
+def test_a_fetched_list_survives_and_a_damaged_file_does_not(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        source = Source(NEW)
+        assert run(lists(tmp_path, store, source).fetch([wanted(NEW)], 0))
+        assert not run(lists(tmp_path, store, source).fetch([wanted(NEW)], 0))
+        found = lists(tmp_path, store, source).resolve([wanted(NEW)])
+        assert [p.read_bytes() for p in found.paths] == [NEW]
+        found.paths[0].write_bytes(b"tampered\n")
+        assert lists(tmp_path, store, source).resolve([wanted(NEW)]).missing == ("adult",)
+        assert source.asked == 1
+
+
+def test_an_older_verified_list_is_stale_and_used(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Source(OLD))
+        run(made.fetch([wanted(OLD)], 0))
+        found = made.resolve([wanted(NEW)])
+        assert found.stale
+        assert [p.read_bytes() for p in found.paths] == [OLD]
+
+
+def test_a_week_has_a_budget(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Source(NEW), budget=len(NEW) + 1)
+        run(made.fetch([wanted(NEW)], 0))
+        with pytest.raises(ListError, match="week"):
+            run(made.fetch([wanted(OLD, "other")], 1))
+        with pytest.raises(ListError, match="digest"):
+            run(made.fetch([wanted(OLD, "other")], WEEK_MS))
+
+
+def test_a_hub_with_a_missing_list_stays_closed_until_it_comes() -> None:
+    controls = ParentalControls(
+        level="light",
+        lists=(ListReference(category="adult", digest=digest(NEW), size=len(NEW), url="https://l.example/n"),),
+    )
+
+    async def story() -> None:
+        async with an_open_hub() as hub:
+            source = Source(b"not it")
+            hub.fetch = source  # type: ignore[method-assign, assignment]  # what the internet offers
+            await hub.unplug()
+            hub.plug_in()
+            await hub.until(lambda: hub.open)
+            hub.publish(hub.wish(2, parental_controls=controls))
+            await hub.until(lambda: not hub.open)
+            await hub.until(lambda: bool(hub.reports()[-1].filter.reason))
+            assert hub.reports()[-1].filter.state == "degraded"
+            assert hub.reports()[-1].filter.reason == "lists missing: adult"
+            source.body = NEW
+            await open_again(hub)
+            assert (await hub.host.ask(("", 53), "new.example", 1, deadline_s=1)).rcode == 3
+            assert hub.reports()[-1].filter.state == "in_force"
+
+    play(story())
+
+
+async def open_again(hub: VirtualHub) -> None:
+    await hub.until(lambda: hub.open, within_s=4000.0)
+    await hub.until(lambda: hub.reports()[-1].filter.state == "in_force")

@@ -1,0 +1,224 @@
+"""The conversation: hello on every connect, state on change, history until acknowledged, waits by kind of failure."""
+
+import asyncio
+import itertools
+import random
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_agent import session as session_module
+from device_agent.protocol import (
+    Ack,
+    BootAck,
+    Channel,
+    Event,
+    Presence,
+    PresenceState,
+    Reported,
+    decode,
+    encode,
+    parse_topic,
+    topic,
+)
+from device_agent.session import BACKOFF_MOST_S, Session, SessionState, waits
+from device_agent.store import Spooled, Store
+from simulator.virtual.mqtt import MemoryBroker, MemoryLinkPort
+from tests.unit.agent.virtual_hub import ERRORS, HUB, now_s, play
+
+
+class Conversation:
+    """A session on a broker in memory, and what the controller hears."""
+
+    def __init__(self, store: Store) -> None:
+        self.broker = MemoryBroker()
+        self.store = store
+        self.heard: list[tuple[float, Any]] = []
+        self.session = Session(
+            HUB,
+            MemoryLinkPort(self.broker, ERRORS),
+            store,
+            render=lambda number: Reported(boot=store.boot, seq=1, uptime_ms=0, observed_revision=0, session=number),
+            accept=lambda _: None,
+            rng=random.Random(7),
+        )
+
+    async def listen(self) -> None:
+        topics = [topic(HUB, c) for c in (Channel.REPORTED, Channel.EVENT, Channel.PRESENCE)]
+        port = MemoryLinkPort(self.broker, ERRORS)
+        while True:
+            try:
+                async with port.open(client_id="c", will=None, subscriptions=topics, session_expiry_s=60) as ear:
+                    async for delivery in ear.deliveries():
+                        _, channel = parse_topic(delivery.topic)
+                        self.heard.append((now_s(), decode(channel, delivery.payload)))
+                        delivery.settle()
+            except Exception:
+                await asyncio.sleep(0.01)
+
+    def add_event(self) -> int:
+        seq = self.store.next_seq()
+        event = Event(boot=self.store.boot, seq=seq, uptime_ms=0, kind="tested")
+        self.store.spool_event(Spooled(self.store.boot, seq, "event", 0, encode(event)))
+        self.session.send_history()
+        return seq
+
+    def ack(self, seq: int) -> None:
+        self.broker.publish(topic(HUB, Channel.ACK), encode(Ack(boots=(BootAck(boot=self.store.boot, seq=seq),))))
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [message for _, message in self.heard if isinstance(message, kind)]
+
+
+def converse(story: Callable[[Conversation], Coroutine[Any, Any, None]]) -> None:
+    async def told() -> None:
+        with tempfile.TemporaryDirectory() as directory, Store(Path(directory) / "s.db") as store:
+            talk = Conversation(store)
+            ear = asyncio.create_task(talk.listen())
+            await asyncio.sleep(0.1)
+            running = asyncio.create_task(talk.session.run())
+            try:
+                await story(talk)
+            finally:
+                ear.cancel()
+                running.cancel()
+                await asyncio.gather(ear, running, return_exceptions=True)
+
+    play(told())
+
+
+def test_every_connect_begins_with_the_hub_whole() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        for _ in range(3):
+            talk.broker.cut(HUB)
+            await asyncio.sleep(30.0)
+        assert [report.session for report in talk.of(Reported)] == [1, 2, 3, 4]
+        assert [p.state for p in talk.of(Presence)] == [PresenceState.LOST] * 3
+
+    converse(story)
+
+
+def test_changes_within_a_moment_are_one_report() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        for _ in range(50):
+            talk.session.report()
+        await asyncio.sleep(1.0)
+        assert len(talk.of(Reported)) == 2
+
+    converse(story)
+
+
+def test_history_is_sent_again_on_every_connect_until_acknowledged() -> None:
+    async def story(talk: Conversation) -> None:
+        seqs = [talk.add_event() for _ in range(3)]
+        await asyncio.sleep(1.0)
+        assert [e.seq for e in talk.of(Event)] == seqs
+        talk.ack(2)
+        await asyncio.sleep(0.1)
+        talk.broker.cut(HUB)
+        await asyncio.sleep(30.0)
+        assert [e.seq for e in talk.of(Event)] == [*seqs, 3]
+        talk.ack(3)
+        await asyncio.sleep(0.1)
+        talk.broker.cut(HUB)
+        await asyncio.sleep(30.0)
+        assert [e.seq for e in talk.of(Event)] == [*seqs, 3]
+
+    converse(story)
+
+
+def test_unacknowledged_history_is_sent_again_on_a_long_connection() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.add_event()
+        await asyncio.sleep(session_module.RESEND_S + 5)
+        assert [e.seq for e in talk.of(Event)] == [1, 1]
+
+    converse(story)
+
+
+def test_a_broker_that_lost_its_store_costs_nothing() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.add_event()
+        await asyncio.sleep(1.0)
+        talk.broker.restart(keep_store=False)
+        talk.heard.clear()
+        await asyncio.sleep(30.0)
+        assert [e.seq for e in talk.of(Event)] == [1]
+        assert talk.of(Reported)
+
+    converse(story)
+
+
+def test_an_unreachable_broker_is_tried_with_growing_waits_and_found_again() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.broker.available = False
+        talk.broker.cut(HUB)
+        await asyncio.sleep(1200.0)
+        assert talk.session.state is SessionState.UNREACHABLE
+        talk.heard.clear()
+        talk.broker.available = True
+        await asyncio.sleep(BACKOFF_MOST_S + 1)
+        assert talk.of(Reported)
+
+    converse(story)
+
+
+def test_a_refusal_is_told_apart_and_asked_again_seldom() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.broker.refuse.add(HUB)
+        talk.broker.cut(HUB)
+        await asyncio.sleep(600.0)
+        assert talk.session.state is SessionState.REFUSED
+        assert "refused" in talk.session.problem
+
+    converse(story)
+
+
+def test_a_knock_ends_the_wait() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.broker.refuse.add(HUB)
+        talk.broker.cut(HUB)
+        await asyncio.sleep(100.0)
+        talk.broker.refuse.clear()
+        talk.heard.clear()
+        talk.session.knock()
+        await asyncio.sleep(1.0)
+        assert talk.of(Reported)
+
+    converse(story)
+
+
+def test_the_goodbye_is_the_last_word() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.session.stop()
+        await asyncio.sleep(1.0)
+        assert talk.session.state is SessionState.STOPPED
+        assert talk.of(Presence) == [Presence(state=PresenceState.GOODBYE, boot=1, session=1)]
+
+    converse(story)
+
+
+def test_what_is_not_understood_ends_nothing() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.broker.publish(topic(HUB, Channel.DESIRED), b"\xff not json")
+        talk.broker.publish(topic(HUB, Channel.DESIRED), b"{}")
+        await asyncio.sleep(1.0)
+        assert talk.session.state is SessionState.CONNECTED
+
+    converse(story)
+
+
+@given(seed=st.integers(), first=st.floats(0.1, 60))
+def test_waits_are_full_jitter_under_a_doubling_ceiling(seed: int, first: float) -> None:
+    ceiling = first
+    for wait in itertools.islice(waits(random.Random(seed), first), 30):
+        assert 0 <= wait <= min(ceiling, BACKOFF_MOST_S)
+        ceiling *= 2
