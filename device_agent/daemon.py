@@ -49,7 +49,9 @@ _log = logging.getLogger(__name__)
 GOODBYE_S: Final = 2.0
 # The gate looks every half minute at the least; a tool may take its deadline (ms).
 HEALTHY_MS: Final = 90_000
-LIST_RETRY_S: Final = 3600.0
+# A list that could not be had is asked for again after this (s), doubling.
+LIST_RETRY_S: Final = 5.0
+LIST_RETRY_MOST_S: Final = 3600.0
 LIST_RETRY_FIRST_S: Final = 5.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
@@ -206,8 +208,13 @@ class Agent:
         if change in {Change.GOAL, Change.MODEM, Change.CLOCK}:
             self._gate.alarm.wake()
             self._requests.look()
+        if change is Change.CLOCK:
+            self._fetch_lists.set()
         if change is Change.GOAL:
             self._modem.alarm.wake()
+        bearer = self.board.modem.bearer
+        if self._sampler.waits_for_first and bearer is not None and bearer.up:
+            self._sampler.alarm.wake()
         if change is Change.CLOCK:
             # A week's budget of lists needs to know the week.
             self._fetch_lists.set()
@@ -299,27 +306,28 @@ class Agent:
     # Lists, doorbell, requests.
 
     async def _keep_lists(self) -> None:
-        """Fetch what the document wants and is not here; what cannot be had is tried again, ever less often."""
-        failures = 0
+        """Fetch what the document wants and is not here; again with growing waits while something lacks."""
+        wait_s = LIST_RETRY_S
         while True:
-            self._fetch_lists.clear()
-            failures = 0 if await self._fetched_lists() else failures + 1
-            bound = min(LIST_RETRY_S, LIST_RETRY_FIRST_S * 2 ** min(failures, 16))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._random.uniform(bound / 2, bound) if failures else LIST_RETRY_S):
-                    await self._fetch_lists.wait()
+            controls, now = self.board.goal.controls, self._clock.now_ms()
+            try:
+                if controls is not None and now is not None and await self._lists.fetch(controls.lists, now):
+                    self._gate.lists_changed()
+                wait_s = LIST_RETRY_MOST_S
+            except ListError as error:
+                _log.warning("a list could not be had", extra={"error": str(error), "again_in_s": wait_s})
+            if await self._asked_for_lists(wait_s):
+                wait_s = LIST_RETRY_S
+            wait_s = min(LIST_RETRY_MOST_S, wait_s * 2)
 
-    async def _fetched_lists(self) -> bool:
-        """Whether nothing is left to fetch. Without trusted time nothing is: a week's budget needs a week."""
-        controls, now = self.board.goal.controls, self._clock.now_ms()
-        if controls is None or now is None:
-            return True
+    async def _asked_for_lists(self, seconds: float) -> bool:
+        """Wait for a new document or the clock, at most so long; returns whether one came."""
         try:
-            if await self._lists.fetch(controls.lists, now):
-                self._gate.lists_changed()
-        except ListError as error:
-            _log.warning("a list could not be had", extra={"error": str(error)})
+            async with asyncio.timeout(seconds):
+                await self._fetch_lists.wait()
+        except TimeoutError:
             return False
+        self._fetch_lists.clear()
         return True
 
     def _doorbell(self) -> None:
@@ -429,5 +437,6 @@ def _comparable(told: Reported) -> object:
         told.filter.state,
         told.filter.digest,
         told.filter.level,
+        told.filter.reason,
         tuple((c.type, c.status, c.reason) for c in told.conditions),
     )

@@ -102,8 +102,10 @@ class Lists:
         for item in wanted:
             if self._holds(item.digest):
                 continue
-            self._spend(item.size, now_ms)
+            used = self._used(item.size, now_ms)
             body = await self._fetch(item.url, item.size)
+            # Bytes that came are spent, also when they turn out to be wrong.
+            self._memory.keep("list_budget", json.dumps({"week": now_ms // WEEK_MS, "used": used + item.size}).encode())
             if "sha256:" + hashlib.sha256(body).hexdigest() != item.digest:
                 raise ListError(f"{item.category}: the bytes fetched do not have the digest the document names")
             self._put(item.digest, body)
@@ -111,13 +113,13 @@ class Lists:
             fetched = True
         return fetched
 
-    def _spend(self, size: int, now_ms: int) -> None:
+    def _used(self, size: int, now_ms: int) -> int:
+        """What this week has spent; raises ListError when `size` more would exceed the budget."""
         budget = json.loads(self._memory.kept("list_budget") or b"{}")
-        week = now_ms // WEEK_MS
-        used = budget.get("used", 0) if budget.get("week") == week else 0
+        used: int = budget.get("used", 0) if budget.get("week") == now_ms // WEEK_MS else 0
         if used + size > self._weekly_bytes:
             raise ListError(f"{size} bytes would exceed this week's {self._weekly_bytes} (used: {used})")
-        self._memory.keep("list_budget", json.dumps({"week": week, "used": used + size}).encode())
+        return used
 
     def _holds(self, digest: str) -> bool:
         if digest in self._verified:

@@ -37,10 +37,17 @@ class Sampler:
         self._samples: list[Sample] = []
         self._batched_ms: int | None = None
         self._taken = 0
+        self._served = False
+        self._send_now = False
         self._last: tuple[object, int, int] | None = None
         kept = json.loads(store.kept("traffic") or b"[0, 0]")
         self._total = (int(kept[0]), int(kept[1]))
         board.total_bytes = self._total
+
+    @property
+    def waits_for_first(self) -> bool:
+        """Whether this life has not sampled a bearer that is up: that first sample is sent at once."""
+        return not self._served
 
     async def run(self) -> None:
         """Sample, batch, wait; for ever."""
@@ -78,6 +85,9 @@ class Sampler:
         )
         self._add_traffic(modem, seen)
         self._taken += 1
+        bearer = self._board.modem.bearer
+        if not self._served and bearer is not None and bearer.up:
+            self._served = self._send_now = True
         if self._store.nearly_full and self._taken % _THINNED:
             return
         clock = self._board.clock
@@ -98,9 +108,10 @@ class Sampler:
         now = self._board.clock.uptime_ms()
         if self._batched_ms is None:
             self._batched_ms = now
-        interval_ms = self.reporting.telemetry_interval_s * 1000
-        if not self._samples or now - self._batched_ms < interval_ms - self.reporting.sample_interval_s * 500:
+        interval_ms = self.reporting.telemetry_interval_s * 1000 - self.reporting.sample_interval_s * 500
+        if not self._samples or (now - self._batched_ms < interval_ms and not self._send_now):
             return
+        self._send_now = False
         self._batched_ms = now
         # Kept before it is told: what was told once is never taken back by a power cut.
         self._store.keep("traffic", json.dumps(self._total).encode())
