@@ -26,6 +26,7 @@ from firmware_bridge.types import (
     ScannedOperator,
     Signal,
     Sim,
+    SimState,
     Sms,
     Temperature,
 )
@@ -68,11 +69,15 @@ class Modem:
 
     async def sim(self) -> Sim:
         """The SIM; one that is busy (CME 14, at boot) is waited for."""
-        return await sim.read_sim(self._session, self.dialect)
+        found = await sim.read_sim(self._session, self.dialect)
+        if found.state is SimState.READY:
+            await self._session.complete_init()
+        return found
 
     async def unlock(self, pin: str, *, force: bool = False) -> None:
         """Enter the PIN where one is asked for; see `sim.PinGuard` for what is refused. Raises SimError."""
         await self._pin_guard.unlock(self._session, self.dialect, pin, force=force)
+        await self._session.complete_init()
 
     async def registration(self) -> Registration:
         """Where the modem stands with the network. Ends a radio cycle that was cancelled half-way."""
@@ -151,6 +156,10 @@ class Modem:
     async def reboot(self) -> None:
         """Tell the modem to start anew; its port may vanish meanwhile. The init is replayed when it is back."""
         await self._session.execute(self.dialect.reboot)
+
+    async def synchronise(self) -> None:
+        """Prove that the next answer is the next command's: the ladder's first rung. Raises ModemSilentError."""
+        await self._session.synchronise()
 
     async def power_off(self) -> None:
         """Power the modem down and wait for its word, or for its port to vanish. Raises UnsupportedError."""

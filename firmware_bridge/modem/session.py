@@ -67,6 +67,7 @@ class Session:
         self._translate = translate
         self._jitter = jitter
         self._unsupported: set[str] = set()
+        self._refused: list[Step] = []
         self._waiters: list[tuple[Callable[[ChannelEvent], bool], asyncio.Future[ChannelEvent]]] = []
         self.mailbox = EventMailbox()
         for channel in self._channels:
@@ -164,20 +165,37 @@ class Session:
         for channel in self._channels:
             await self._replay(channel.execute)
 
+    async def complete_init(self) -> None:
+        """Take the refused steps once more: some are refused only until the SIM is ready (+CNMI is the doorbell).
+
+        Call it when the SIM is ready; it says nothing to the modem when nothing was refused since its start.
+        """
+        while self._refused:
+            step = self._refused[0]
+            await self._accept_first(self.execute, step)
+            if self._refused and self._refused[0] is step:  # a reboot meanwhile made a list of its own
+                self._refused.pop(0)
+
     async def _replay(self, execute: Callable[[Command], Awaitable[Reply]]) -> None:
         self._unsupported.clear()
-        for step in self._init:
-            await self._accept_first(execute, step)
+        self._refused.clear()
+        refused = [step for step in self._init if not await self._accept_first(execute, step)]
+        self._refused = refused
 
     @staticmethod
-    async def _accept_first(execute: Execute, step: Step) -> None:
+    async def _accept_first(execute: Execute, step: Step) -> bool:
         for command in step.alternatives:
             try:
                 await execute(command)
             except CommandError as error:
                 _log.debug("init step refused: %s", error)
             else:
-                return
+                return True
+        return False
+
+    async def synchronise(self) -> None:
+        """Prove the place in the conversation. Raises ModemSilentError, PortLostError."""
+        await self._channels[0].synchronise()
 
     async def _pump(self, channel: Channel) -> None:
         try:

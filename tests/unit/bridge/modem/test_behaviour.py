@@ -248,3 +248,15 @@ def test_parts_whose_rest_never_comes_cannot_fill_the_storage() -> None:
 
     listing = "\n".join(f"+CMGL: {index},0,,21\n0002{index:02X}" + "00" * 19 for index in range(12))
     drive({"AT+CMGL=4": listing, "AT+CMGD=0": "", "AT+CMGD=1": ""}, scenario)
+
+
+def test_an_init_step_that_the_sim_delayed_is_taken_when_the_sim_is_ready() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        await modem.initialise()
+        assert (await modem.sim()).state is SimState.READY
+        assert port.sent.count("AT+CNMI=2,1,0,0,0") == 2
+        await modem.sim()
+        assert port.sent.count("AT+CNMI=2,1,0,0,0") == 2
+
+    busy = ["+CMS ERROR: 314", ""]
+    drive({"AT+CNMI=2,1,0,0,0": busy, "AT+CNMI=2,1": "+CMS ERROR: 314"}, scenario)
