@@ -64,7 +64,9 @@ class SimulatedModem:
         self.slot: Uicc | None = card  # what is in the slot; `card` is what the modem sees of it
         self.latencies = latency
         self.arm: Callable[[float | None], None] | None = None
-        self.usb_listeners: list[Callable[[bool, int], None]] = []
+        self.usb_listeners: list[Callable[[bool, int], None]] = []  # (attached, shift of port numbers)
+        self.bearer_listeners: list[Callable[[int, bool], None]] = []  # (cid, up)
+        self.registration_listeners: list[Callable[[], None]] = []
         self.ports: dict[str, Port] = {}
         self.stored = Stored()
         self.volatile = Volatile()
@@ -324,6 +326,8 @@ class SimulatedModem:
             country = operator_of(self.registration.cell.plmn).country
             self._plan(self.random.uniform(0.5, 2.5), lambda: self.time.receive(country))
             self.messages.deliver_waiting()
+        for listener in list(self.registration_listeners):
+            listener()
 
     def activate(self, cid: int) -> None:
         """Bring a context up. Raises Cme as a network without service or an unknown context does."""
@@ -334,7 +338,7 @@ class SimulatedModem:
             raise Cme(50)
         if cid not in self.bearers.active:
             self.bearers.activate(cid, plmn=cell.plmn, now=self.agenda.now)
-            self.habits.bearer_changed(cid, up=True)
+            self._bearer_changed(cid, up=True)
 
     def release_bearer(self, cid: int) -> None:
         """Take a context down; a data call on it ends with NO CARRIER."""
@@ -342,7 +346,12 @@ class SimulatedModem:
             for port in self.at_ports():
                 if port.data_cid == cid:
                     port.drop_call(announce=True)
-            self.habits.bearer_changed(cid, up=False)
+            self._bearer_changed(cid, up=False)
+
+    def _bearer_changed(self, cid: int, *, up: bool) -> None:
+        self.habits.bearer_changed(cid, up=up)
+        for listener in list(self.bearer_listeners):
+            listener(cid, up)
 
     def drop_bearers(self) -> None:
         """All contexts go down."""

@@ -101,10 +101,8 @@ class PtyLine:
             if not data:
                 return
             self._received(data)
-            if len(data) < READ_SIZE:
-                self._watch_speed()
-                if not self._more():
-                    return
+            if len(data) < READ_SIZE and not self._more():
+                return
 
     def _more(self) -> bool:
         if self.master < 0:
@@ -123,6 +121,7 @@ class PtyLine:
         if self.master < 0 or (not self._present and self._hung_up()):
             return
         self._present = True
+        self._watch_speed()
         if self._backlog:
             self._backlog += data[: BACKLOG - len(self._backlog)]
             return

@@ -1,4 +1,4 @@
-"""Drives a modem with python-gsmmodem-new and prints what it saw as one JSON line; it uses threads, so it is a program."""
+"""Drives a modem with python-gsmmodem-new and prints what it saw as a JSON line: a program, since that uses threads."""
 
 import json
 import sys

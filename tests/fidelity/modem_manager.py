@@ -1,6 +1,5 @@
 """ModemManager on a message bus of its own, with or without a fake sysfs."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fidelity.programs import background, run
+from tests.fidelity.programs import background, exists, run, until
 
 OPTIONS = (
     "--debug",
@@ -36,10 +35,10 @@ class ModemManager:
             pytest.fail(f"mmcli {' '.join(arguments)}: {outcome.text}\n{self.log_end()}")
         return outcome.text
 
-    async def facts(self, *arguments: str) -> dict[str, str]:
+    async def facts(self, *arguments: str, check: bool = True) -> dict[str, str]:
         """Key and value pairs of `mmcli -K`."""
-        text = await self.mmcli("-K", *arguments)
-        pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
+        text = await self.mmcli("-K", *arguments, check=check)
+        pairs = (line.partition(":") for line in text.splitlines() if " : " in line)
         return {key.strip(): value.strip() for key, _, value in pairs}
 
     async def modem(self, *arguments: str, within_s: float = 60.0) -> str:
@@ -51,27 +50,32 @@ class ModemManager:
         return await self.facts("-m", str(self.number), *arguments)
 
     async def until(self, key: str, wanted: str, *, within_s: float = 30.0) -> dict[str, str]:
-        """Wait for a fact of the modem to have a value."""
+        """Wait for a fact of the modem to have a value; a modem that was probed anew has another number."""
         facts: dict[str, str] = {}
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    facts = await self.modem_facts()
-                    if facts.get(key) == wanted:
-                        return facts
-                    await asyncio.sleep(0.2)
-        except TimeoutError:
+
+        async def holds() -> bool:
+            nonlocal facts
+            facts = await self.facts("-m", str(self.number), check=False)
+            if not facts:
+                await self._still_there()
+            return facts.get(key) == wanted
+
+        if not await until(holds, within_s=within_s) or facts.get(key) != wanted:
             pytest.fail(f"{key} is {facts.get(key)!r}, not {wanted!r}, after {within_s:g} s\n{self.log_end()}")
+        return facts
 
     async def appear(self, *, within_s: float = 45.0) -> None:
         """Wait until a modem is listed; take its number."""
-        try:
-            async with asyncio.timeout(within_s):
-                while "/Modem/" not in (listed := await self.mmcli("-L", check=False)):
-                    await asyncio.sleep(0.2)
-        except TimeoutError:
+        if not await until(self._still_there, within_s=within_s):
             pytest.fail(f"no modem after {within_s:g} s\n{self.log_end()}")
+
+    async def _still_there(self) -> bool:
+        """Whether a modem is listed; its number is taken."""
+        listed = await self.mmcli("-L", check=False)
+        if "/Modem/" not in listed:
+            return False
         self.number = int(listed.split("/Modem/")[1].split()[0])
+        return True
 
     def log_end(self) -> str:
         """The last lines of the service's log."""
@@ -88,7 +92,8 @@ async def modem_manager(
     async with AsyncExitStack() as stack:
         bus = ("dbus-daemon", "--session", "--nofork", f"--address={address}")
         await stack.enter_async_context(background(bus, directory / "dbus.log"))
-        await _wait_for(directory / "bus")
+        if not await until(lambda: exists(directory / "bus"), within_s=10):
+            pytest.fail("dbus-daemon made no socket")
         service = (*wrapper, "ModemManager", *OPTIONS, *extra)
         await stack.enter_async_context(background(service, directory / "mm.log", env=env))
         manager = ModemManager(directory, env)
@@ -96,16 +101,12 @@ async def modem_manager(
         yield manager
 
 
-async def _wait_for(path: Path) -> None:
-    async with asyncio.timeout(10):
-        while not path.exists():
-            await asyncio.sleep(0.05)
-
-
 async def _wait_for_service(manager: ModemManager) -> None:
-    async with asyncio.timeout(15):
-        while (await run("mmcli", "-L", env=manager.env)).code != 0:
-            await asyncio.sleep(0.1)
+    async def answers() -> bool:
+        return (await run("mmcli", "-L", env=manager.env)).code == 0
+
+    if not await until(answers, within_s=20):
+        pytest.fail(f"ModemManager does not answer\n{manager.log_end()}")
 
 
 async def add_virtual_port(manager: ModemManager, plugin: str, socket: str) -> None:

@@ -136,6 +136,26 @@ async def background(
         await end(process)
 
 
+async def until(holds: Callable[[], Awaitable[bool]], *, within_s: float) -> bool:
+    """Ask again and again; False when it does not hold in time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not await holds():
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(0.1)
+    return True
+
+
+async def exists(path: Path) -> bool:
+    """Whether a file is there."""
+    return _is_there(path)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()
+
+
 async def side_by_side(check: Callable[[str], Awaitable[None]], names: Sequence[str]) -> None:
     """Run a check for several names at once: these programs mostly wait. A failure says whose it is."""
 
@@ -167,9 +187,11 @@ class Bench:
 
     async def registered(self) -> None:
         """Wait until the modem has service."""
-        async with asyncio.timeout(15):
-            while not self.modem.registration.registered:
-                await asyncio.sleep(0.05)
+
+        async def has_service() -> bool:
+            return self.modem.registration.registered
+
+        assert await until(has_service, within_s=15), "no service"
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from simulator.faults import make_fault
 from simulator.modem import default_card
 from simulator.uicc import Uicc
 from tests.fidelity.modem_manager import ModemManager, add_virtual_port, modem_manager
-from tests.fidelity.programs import Bench, bench, need, side_by_side
+from tests.fidelity.programs import Bench, bench, need, side_by_side, until
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PLUGINS = {
@@ -48,7 +48,7 @@ async def _walk(plugin: str) -> None:
         facts = await manager.until("modem.generic.state", "registered")
         assert (facts["modem.3gpp.registration-state"], facts["modem.3gpp.operator-code"]) == ("home", "23430")
         assert facts["modem.3gpp.operator-name"] == "EE"
-        assert "lte" in {value for key, value in facts.items() if key.startswith("modem.generic.access-technologies.")}
+        assert await until(lambda: _sees_lte(manager), within_s=15)
         await manager.modem("--signal-setup=2")
         await asyncio.sleep(1)
         signal = await manager.modem_facts("--signal-get")
@@ -59,6 +59,11 @@ async def _walk(plugin: str) -> None:
         await manager.modem("--simple-disconnect")
         await manager.until("modem.generic.state", "registered")
         assert simulated.modem.personality.model in await manager.modem("--command=AT+CGMM")
+
+
+async def _sees_lte(manager: ModemManager) -> bool:
+    facts = await manager.modem_facts()
+    return "lte" in {value for key, value in facts.items() if key.startswith("modem.generic.access-technologies.")}
 
 
 async def test_a_roaming_report_changes_its_state_at_once() -> None:
@@ -92,10 +97,15 @@ async def test_lists_and_reads_a_short_message() -> None:
         await manager.modem("--enable")
         await manager.until("modem.generic.state", "registered")
         simulated.modem.deliver_sms("+447700900123", "Wake up: it's 07:30, £5 left {ok}")
-        async with asyncio.timeout(20):
-            while "/SMS/" not in (listed := await manager.modem("--messaging-list-sms")):
-                await asyncio.sleep(0.3)
-        message = await manager.facts("-s", listed.split("/SMS/")[1].split()[0])
+        listed = ""
+
+        async def arrived() -> bool:
+            nonlocal listed
+            listed = await manager.modem("--messaging-list-sms")
+            return "/SMS/" in listed
+
+        assert await until(arrived, within_s=20)
+        message = await manager.facts("-s", listed.split("/SMS/")[1].split(maxsplit=1)[0])
         assert message["sms.content.number"] == "+447700900123"
         text = message["sms.content.text"].encode().decode("unicode_escape").encode("latin-1").decode()
         assert text == "Wake up: it's 07:30, £5 left {ok}"

@@ -10,7 +10,7 @@ from tests.fidelity.programs import bench, need, need_package, run, side_by_side
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PERSONALITIES = ["huawei-me909", "quectel-ec25", "simcom-sim7600", "zte-mf833"]
-# gammu takes every line for an answer, so users silence these two before they start it.
+# gammu and gsmmodem take any line for an answer, so users silence these two before they start them.
 QUIETING = {"huawei-me909": b"AT^CURC=0\r", "zte-mf833": b"AT+CPMS?\r"}
 REAL_TIME = 1.0  # these programs read until it is quiet for a while, and quiet must last as long as on hardware
 GSMMODEM_CLIENT = Path(__file__).with_name("gsmmodem_client.py")
@@ -98,6 +98,7 @@ async def test_gsmmodem_connects_waits_for_coverage_and_takes_a_message() -> Non
 
 async def _gsmmodem(personality: str) -> None:
     async with bench(personality, "pty:{d}/port", factor=REAL_TIME) as simulated:
+        simulated.modem.feed(simulated.port, QUIETING.get(personality, b""))
         simulated.modem.plan(6.0, lambda: simulated.modem.deliver_sms("+447700900123", "Line test passed"))
         outcome = await run(sys.executable, "-W", "ignore", str(GSMMODEM_CLIENT), simulated.addresses[0], within_s=45)
         assert outcome.code == 0, outcome.text

@@ -10,7 +10,7 @@ from simulator.uicc import WRONG_LENGTH, PinState, Uicc
 
 COMMANDS = Commands()
 _LOCK_LIST = '+CLCK: ("SC","AO","OI","OX","AI","IR","AB","AG","AC","PN","PU","PP","PC","FD")'
-_UNLOCKED_PAUSE_S = 0.4  # from the right PIN to a card that can be used
+_UNLOCKED_PAUSE_S = 0.05  # from the right PIN to a card that can be used
 
 
 def card_of(request: Request) -> Uicc:

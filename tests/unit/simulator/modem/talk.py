@@ -65,9 +65,9 @@ class Terminal:
 
 
 def ended(text: str) -> bool:
-    """Whether the last line is a final result code or a prompt."""
-    last = text.rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
-    return last in FINALS or last.startswith(("+CME ERROR", "+CMS ERROR", "CONNECT"))
+    """Whether some line is a final result code or a prompt."""
+    lines = text.replace("\r", "\n").split("\n")
+    return any(line in FINALS or line.startswith(("+CME ERROR", "+CMS ERROR", "CONNECT")) for line in lines)
 
 
 def terminal(
