@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from random import Random, SystemRandom
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def modem(
     imei: Annotated[str | None, typer.Option(help="15 digits; otherwise one from the personality's TAC.")] = None,
     pin: Annotated[str | None, typer.Option(help="The card asks for this PIN.")] = None,
     sim: Annotated[bool, typer.Option(help="Whether a card is in the slot.")] = True,
+    start: Annotated[datetime | None, typer.Option(help="UTC the network tells at the start; otherwise now.")] = None,
     boot: Annotated[bool, typer.Option(help="Play the boot; --no-boot starts up and running.")] = True,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
@@ -50,11 +52,12 @@ def modem(
     if imei is not None and (not imei.isdecimal() or len(imei) != 15):
         raise UsageError(f"--imei {imei!r} is not one", remedy="it has 15 digits")
     card = _card(iccid, imsi, msisdn, pin) if sim else None
+    began = datetime.now(UTC) if start is None else start.replace(tzinfo=UTC)
     chosen_seed = SystemRandom().getrandbits(32) if seed is None else seed
 
     async def serve(stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        clock = LoopClock(loop.time, factor=time_factor)
+        clock = LoopClock(loop.time, start=began, factor=time_factor)
         hub = PtyHub(loop)
         client = AttachClient(carrier_url) if carrier_url else None
         device = SimulatedModem(

@@ -19,7 +19,9 @@ from simulator.stage.watch import watch_for
 READY_WITHIN_S = 15.0
 ONLINE_WITHIN_S = 40.0
 SEEN_WITHIN_S = 15.0
-BLOCKED_NAME = "betting.example"
+# Each look is a program of its own: `hub-agent status`.
+STATUS_EVERY_S = 0.5
+BLOCKED_NAME = "adult.example"
 PLANS = (("Family SIM", 10_000), ("SIM Only", 2_000))
 BRANDED = HubModel(
     serial="MH-000001",
@@ -107,7 +109,7 @@ class Demo:
             {
                 "account": customer.account,
                 "hub": f"{customer.hub}, dispatched for an earlier fault, switched off",
-                "brand": f"{view['brand']['verdict']} ({', '.join(s['name'] for s in view['brand']['signals'])})",
+                "brand": _brand_words(view["brand"]),
                 "SIM": _sim_words(view),
             },
         )
@@ -132,14 +134,16 @@ class Demo:
     async def _see_ready(self, customer: Customer) -> dict[str, Any]:
         async def ready() -> dict[str, Any] | None:
             fault = await self.stage.admin.get(f"/v1/faults/{customer.fault}")
-            promise = fault["promises"]["mini_hub"]
+            promise = _promise(fault, "mini_hub")
             return promise if promise["ready_at"] else None
 
         watched = (self.stage.controller, self.stage.carrier)
         promise = await watch_for(
             "the SIM active and the document committed", ready, within_s=READY_WITHIN_S, processes=watched
         )
-        mybt = await self._watch_mybt(customer, lambda sim: sim["allowance"] == "unlimited", "both plans unlimited")
+        mybt = await self._watch_mybt(
+            customer, lambda sim: sim["unlimited"] and sim["as_intended"], "both plans unlimited"
+        )
         notices = await self._watch_notices(customer, {"ready_plug_in", "backup_on"})
         view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
         self.record.saw(
@@ -213,8 +217,7 @@ class Demo:
         told = await self._watch_notices(customer, {"switch_off"})
         closed = await self._watch_hub(unit, "forwarding_open", "false")
         parked = await watch_for("the SIM parked", lambda: self._sim_is(customer, "parked"), within_s=READY_WITHIN_S)
-        due = {sim["name"]: sim["allowance_due"] for sim in (await self._mybt(customer))["sims"]}
-        mybt = await self._watch_mybt(customer, lambda sim: sim["allowance"] == sim["allowance_due"], f"exactly {due}")
+        mybt = await self._watch_mybt(customer, _is_exactly_due, "exactly what is due")
         reason = next(c.get("reason") for c in closed["conditions"] if c["type"] == "forwarding_open")
         self.record.saw(
             "resolved",
@@ -232,8 +235,8 @@ class Demo:
 
         async def judged() -> dict[str, Any] | None:
             view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
-            brand: dict[str, Any] = view["brand"]
-            return brand if brand["verdict"] == "not_bt_branded" else None
+            brand: dict[str, Any] | None = view["brand"]
+            return brand if brand and brand["verdict"] == "not_bt_branded" else None
 
         brand = await watch_for("the verdict on its brand", judged, within_s=ONLINE_WITHIN_S, processes=unit.processes)
         await unit.unplug()
@@ -241,19 +244,19 @@ class Demo:
 
         async def ordered() -> dict[str, Any] | None:
             orders = await self.stage.admin.get("/v1/dispatch-orders", account_id=customer.account)
-            return orders["orders"][0] if orders["orders"] else None
+            return orders["dispatch_orders"][0] if orders["dispatch_orders"] else None
 
         order = await watch_for("the dispatch order", ordered, within_s=SEEN_WITHIN_S)
         view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
-        if decision["outcome"] != "dispatch" or view["sim"]["intended"] != "parked":
+        if decision["outcome"] != "dispatch" or view["sims"][0]["intended"]["state"] != "parked":
             raise StepFailedError(f"a hub that is not BT-branded was {decision['outcome']}, its SIM {_sim_words(view)}")
         self.record.saw(
             "not-branded",
             "hub, controller",
             "another account's hub is not BT-branded: at its next fault a new one is dispatched, the old stays off",
             {
-                "verdict": f"{brand['verdict']} (confidence {brand['confidence']})",
-                "evidence": [f"{s['name']}: {s['says']}" for s in brand["signals"]],
+                "verdict": _brand_words(brand),
+                "evidence": [f"{signal['name']}: {signal['says']}" for signal in brand["judgement"]["signals"]],
                 "decision": _decision_words(decision),
                 "dispatch order": f"{order['id']} {order['state']}",
                 "old hub's SIM": _sim_words(view),
@@ -351,7 +354,7 @@ class Demo:
             return view if view["sims"] and all(holds(sim) for sim in view["sims"]) else None
 
         view = await watch_for(f"MyBT showing {what}", shown, within_s=READY_WITHIN_S)
-        return [f"{sim['name']}: {sim['allowance']}" for sim in view["sims"]]
+        return [f"{sim['plan_name']}: {sim['shown']}" for sim in view["sims"]]
 
     async def _watch_notices(self, customer: Customer, kinds: set[str]) -> list[str]:
         """Wait until each kind was sent by e-mail and by SMS; returns how each is worded."""
@@ -373,13 +376,17 @@ class Demo:
             seen = await unit.status()
             if seen is None:
                 return None
-            told = last["told"] = seen["report"]
+            told = last["told"] = seen
             held = next((c for c in told["conditions"] if c["type"] == condition), {"status": "unknown"})
             return told if held["status"] == status else None
 
         try:
             return await watch_for(
-                f"{condition} {status} at the hub", shown, within_s=ONLINE_WITHIN_S, processes=unit.processes
+                f"{condition} {status} at the hub",
+                shown,
+                within_s=ONLINE_WITHIN_S,
+                processes=unit.processes,
+                every_s=STATUS_EVERY_S,
             )
         except StepFailedError as error:
             conditions = last.get("told", {}).get("conditions", [])
@@ -388,12 +395,32 @@ class Demo:
 
     async def _online(self, customer: Customer) -> dict[str, Any] | None:
         fault = await self.stage.admin.get(f"/v1/faults/{customer.fault}")
-        promise: dict[str, Any] = fault["promises"]["mini_hub"]
+        promise = _promise(fault, "mini_hub")
         return promise if promise["online_at"] else None
 
     async def _sim_is(self, customer: Customer, state: str) -> dict[str, Any] | None:
         view: dict[str, Any] = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
-        return view if view["sim"]["observed"] == state else None
+        return view if view["sims"][0]["observed"].get("state") == state else None
+
+
+def _promise(fault: dict[str, Any], benefit: str) -> dict[str, Any]:
+    found = [promise for promise in fault["promises"] if promise["benefit"] == benefit]
+    if not found:
+        raise StepFailedError(f"nothing is promised for {benefit}")
+    promise: dict[str, Any] = found[0]
+    return promise
+
+
+def _is_exactly_due(sim: dict[str, Any]) -> bool:
+    """Broadband Backup is over, and Mobile Data Boost doubles what was bought (T§14): seen at the carrier too."""
+    due = 2 * dict(PLANS)[sim["plan_name"]]
+    observed = sim["observed"].get("allowance_mb")
+    return sim["allowance_mb"] == observed == due and not sim["backup"] and sim["as_intended"]
+
+
+def _brand_words(brand: dict[str, Any]) -> str:
+    names = ", ".join(signal["name"] for signal in brand["judgement"]["signals"])
+    return f"{brand['verdict']}, confidence {brand['judgement']['confidence']}, from {names}"
 
 
 def _modem_words(report: dict[str, Any]) -> str:
@@ -411,8 +438,8 @@ def _decision_words(decision: dict[str, Any]) -> str:
 
 
 def _sim_words(view: dict[str, Any]) -> str:
-    sim = view["sim"]
-    return f"intended {sim['intended']}, observed {sim['observed']}"
+    sim = view["sims"][0]
+    return f"intended {sim['intended'].get('state')}, observed {sim['observed'].get('state')}"
 
 
 def _seconds(instant: str, record: Record) -> float:

@@ -76,7 +76,8 @@ class HubUnit:
         words += ["--iccid", self.model.iccid, "--imsi", self.model.imsi, "--imei", self.model.imei]
         words += ["--carrier-url", self.carrier_url, "--seed", str(self.seed)]
         if self.broken is Break.CLOCK:
-            words += ["--fault", "clock_unset"]
+            # A network that tells a time before any document was issued: refused, so the hub has no time.
+            words += ["--start", "1980-01-06T00:00:00"]
         return [program("hub-sim"), *words]
 
     def _agent_environment(self) -> Mapping[str, str]:

@@ -58,7 +58,9 @@ class Watched(Protocol):
         """Raise ProcessEndedError when it did."""
 
 
-async def watch_for(what: str, look: Look, *, within_s: float, processes: Sequence[Watched] = ()) -> dict[str, Any]:
+async def watch_for(
+    what: str, look: Look, *, within_s: float, processes: Sequence[Watched] = (), every_s: float = _LOOK_EVERY_S
+) -> dict[str, Any]:
     """Look again and again until something is seen. Raises StepFailedError with what was last known.
 
     A look that cannot be carried out just now (the controller restarting) is no observation, and is tried again.
@@ -75,7 +77,7 @@ async def watch_for(what: str, look: Look, *, within_s: float, processes: Sequen
                     seen, last = None, error.reason
                 if seen is not None:
                     return seen
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(every_s)
     except TimeoutError:
         raise StepFailedError(f"not seen within {within_s:g} s: {what} ({last})") from None
 

@@ -134,7 +134,9 @@ class ModemOnLoop:
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
-            when = self._clock.reading_at(deadline)
+            # A hair later: the way there and back through floats may land just before the deadline, and virtual time
+            # would then stand still there for ever.
+            when = self._clock.reading_at(deadline) + 1e-6
             self._timer = asyncio.get_running_loop().call_at(when, self._due)
 
     def _due(self) -> None:
