@@ -70,7 +70,7 @@ _EXCHANGES: list[Callable[[random.Random], tuple[Command, list[str]]]] = [
     lambda rng: (
         _READ_QENG,
         [
-            f'+QENG: "servingcell","NOCONN","LTE","FDD",234,30,{rng.randrange(1 << 28):X},63,1850,3,5,5,B504,-85,-10,-54,17',
+            f'+QENG: "servingcell","NOCONN","LTE","FDD",234,30,{rng.randrange(1 << 28):X},63,1850,3,5,5,B504,-85,-10',
             "OK",
         ],
     ),

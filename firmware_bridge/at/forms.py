@@ -15,6 +15,8 @@ def is_registration_read(line: str) -> bool:
     if len(fields) < 2:
         return False
     second = fields[1].strip()
+    if second[:1] == '"':
+        return False
     if not (_is_number_up_to(second, MAX_STAT) and _is_number_up_to(fields[0].strip(), MAX_MODE)):
         return False
     if len(fields) == 2 or len(second) <= 2:

@@ -40,10 +40,8 @@ class LineSplitter:
             self._behind_prompt = not text
         if self.partial:
             text = self.partial + text
-        pairs = text.count("\r\n")
-        if pairs == text.count("\n") and pairs == text.count("\r"):
-            lines = text.split("\r\n")
-        else:
+        lines = text.split("\r\n")
+        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
             lines = _BREAK.split(text)
             self._skip_feed = text.endswith("\r")
         self.partial = lines.pop()

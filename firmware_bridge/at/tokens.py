@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\\(?:22|5[Cc]|0[DdAa])")
 _ESCAPED = {'"': "\\22", "\\": "\\5C", "\r": "\\0D", "\n": "\\0A"}
 _MUST_ESCAPE = re.compile(r'["\\\r\n]')
 
-_BLANK_END = frozenset({"", " "})
+_BLANK_END = frozenset({"", " ", "\n", "\r"})
 
 # One row in, one row out. The reader asks for a further line when a quote stays open: there is none (IndexError).
 _pending_row: list[str] = []
@@ -42,7 +42,7 @@ def split_parameters(text: str) -> Parameters:
     """The parameters of a text without a prefix. Quotes and blanks around are taken off, None stands for nothing."""
     # The C parser of csv is three times as fast as anything written in Python; what it might read otherwise than
     # `_split_carefully` goes there.
-    if "(" in text or '""' in text or "\\" in text or " ," in text or text[-1:] in _BLANK_END or not text.isprintable():
+    if "(" in text or '""' in text or "\\" in text or " ," in text or "\t" in text or text[-1:] in _BLANK_END:
         return _split_carefully(text, 0)
     _pending_row.append(text)
     try:
@@ -60,7 +60,7 @@ def _unescape(text: str) -> str:
 
 def _split_carefully(text: str, depth: int) -> Parameters:
     """Commas inside quotes and parentheses belong to the parameter; junk of any kind is kept as text."""
-    return tuple([_value(part, depth) for part in _fields(text)]) if text.strip() else ()
+    return tuple([_value(part, depth) for part in _fields(text)]) if text.strip(" \t") else ()
 
 
 def _fields(text: str) -> list[str]:
@@ -81,7 +81,7 @@ def _fields(text: str) -> list[str]:
 
 
 def _value(field: str, depth: int) -> Parameter:
-    part = field.strip()
+    part = field.strip(" \t")
     if len(part) > 1 and part[0] == part[-1] == '"':
         return _unescape(part[1:-1])
     if depth < MAX_DEPTH and part[:1] == "(" and part[-1:] == ")" and len(part) > 1:
