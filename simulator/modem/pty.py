@@ -101,15 +101,6 @@ class PtyLine:
             if not data:
                 return
             self._received(data)
-            if len(data) < READ_SIZE and not self._more():
-                return
-
-    def _more(self) -> bool:
-        if self.master < 0:
-            return False
-        poll = select.poll()
-        poll.register(self.master, select.POLLIN)
-        return bool(poll.poll(0))
 
     def _hung_up(self) -> bool:
         poll = select.poll()

@@ -59,6 +59,7 @@ class Air:
     attenuation_db: float = 0.0
     drift_db: float = 3.0
     _waves: dict[Cell, tuple[float, float, float, float]] = field(default_factory=dict)
+    _last: tuple[Cell, int, float, Measurement] | None = None  # receivers are read many times in one moment
 
     def fading(self, cell: Cell, now: float) -> float:
         """DB above or below the path loss at `now`."""
@@ -72,7 +73,15 @@ class Air:
         return self.drift_db * (sines + 0.5 * noise)
 
     def measure(self, cell: Cell, now: float) -> Measurement:
-        """What a receiver would report of `cell` at `now`."""
+        """What a receiver would report of `cell` at `now`, to a tenth of a second."""
+        moment, last = int(now * 10), self._last
+        if last is not None and last[0] is cell and last[1] == moment and last[2] == self.attenuation_db:
+            return last[3]
+        measured = self._measure(cell, moment / 10)
+        self._last = (cell, moment, self.attenuation_db, measured)
+        return measured
+
+    def _measure(self, cell: Cell, now: float) -> Measurement:
         rsrp = REFERENCE_POWER_DBM - cell.path_loss_db - self.attenuation_db + self.fading(cell, now)
         sinr = min(30.0, max(-20.0, rsrp - NOISE_FLOOR_DBM - 8.0 - 12.0 * cell.load))
         rsrq = max(-19.5, min(-6.0, -7.0 - 5.0 * cell.load - max(0.0, 8.0 - sinr) * 0.5))

@@ -1,0 +1,210 @@
+"""Figures of the simulated modem: how fast it answers, and whether a thousand keep their times."""
+
+import asyncio
+import os
+import resource
+import select
+import tempfile
+import time
+import tty
+from pathlib import Path
+from random import Random
+
+from simulator.clock import LoopClock
+from simulator.modem import SimulatedModem, default_card, load
+from simulator.modem.pty import PtyHub
+from simulator.modem.wire import Wire, parse_listen
+
+Figure = dict[str, object]
+ROUNDS, REPEATS, FLEET, ASKED = 2000, 5, 1000, 200
+CHILD_REPLY = b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n"
+
+
+def figures() -> list[Figure]:
+    """Measure; about half a minute."""
+    return [_against_trivial(), *_thousand()]
+
+
+def _against_trivial() -> Figure:
+    """AT+CSQ round trips a second over a pty, personality latency off, against a responder that sends a constant.
+
+    Both run in the same loop in a child process and are asked by the same client in this one.
+    """
+    pairs = [(_rate(_serve_modem), _rate(_serve_trivial)) for _ in range(REPEATS)]
+    modem, trivial = (max(column) for column in zip(*pairs, strict=True))  # the least disturbed of each
+    ratio = modem / trivial
+    return {
+        "name": "simulator.modem_csq_vs_trivial_responder",
+        "value": round(modem),
+        "unit": "round trips/s",
+        "baseline": round(trivial),
+        "ratio": round(ratio, 2),
+        "goal": ">= 0.5 of the trivial responder",
+        "met": ratio >= 0.5,
+    }
+
+
+def _rate(serve: object) -> float:
+    folder = tempfile.mkdtemp()
+    path = f"{folder}/port"
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(serve(path))  # type: ignore[operator]
+        finally:
+            os._exit(0)
+    try:
+        return _ask(path)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        Path(path).unlink(missing_ok=True)
+        Path(folder).rmdir()
+
+
+def _ask(path: str) -> float:
+    deadline = time.monotonic() + 10
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(terminal)
+    time.sleep(0.5)
+    _round_trip(terminal, b"ATE0\r")
+    for _ in range(200):
+        _round_trip(terminal, b"AT+CSQ\r")
+    start = time.perf_counter()
+    for _ in range(ROUNDS):
+        _round_trip(terminal, b"AT+CSQ\r")
+    rate = ROUNDS / (time.perf_counter() - start)
+    os.close(terminal)
+    return rate
+
+
+def _round_trip(terminal: int, line: bytes) -> None:
+    os.write(terminal, line)
+    got = b""
+    while b"OK\r\n" not in got:
+        if not select.select([terminal], [], [], 5)[0]:
+            raise TimeoutError(line)
+        got += os.read(terminal, 4096)
+
+
+async def _serve_modem(path: str) -> None:
+    loop = asyncio.get_running_loop()
+    clock = LoopClock(loop.time)
+    modem = SimulatedModem(load("quectel-ec25"), clock=clock, random=Random(1), card=default_card(), latency=False)
+    async with Wire(modem, clock, (parse_listen(f"pty:{path}"),), hub=PtyHub(loop)):
+        modem.power_on(boot=False)
+        await asyncio.sleep(60)
+
+
+async def _serve_trivial(path: str) -> None:
+    loop = asyncio.get_running_loop()
+    master, slave = os.openpty()
+    tty.setraw(slave)
+
+    def ready() -> None:
+        if os.read(master, 4096).endswith(b"\r"):
+            os.write(master, CHILD_REPLY)
+
+    loop.add_reader(master, ready)
+    Path(path).symlink_to(os.ttyname(slave))
+    await asyncio.sleep(60)
+
+
+def _thousand() -> list[Figure]:
+    late, memory, cpu = asyncio.run(_fleet())
+    worst = sorted(late)[int(len(late) * 0.99)]
+    return [
+        {
+            "name": "simulator.1000_modems_timing_error_p99",
+            "value": round(worst * 1000, 2),
+            "unit": "ms later than the personality's longest",
+            "baseline": len(late),
+            "ratio": None,
+            "goal": "<= 20 ms: a thousand modems on a thousand ptys keep their personality's timings",
+            "met": worst <= 0.020,
+        },
+        {
+            "name": "simulator.1000_modems_memory",
+            "value": round(memory / FLEET),
+            "unit": "kB a modem",
+            "baseline": None,
+            "ratio": None,
+            "goal": "stated",
+            "met": True,
+        },
+        {
+            "name": "simulator.1000_modems_cpu",
+            "value": round(cpu, 2),
+            "unit": f"cores at {ASKED} commands/s, client included",
+            "baseline": None,
+            "ratio": None,
+            "goal": "stated",
+            "met": True,
+        },
+    ]
+
+
+async def _fleet() -> tuple[list[float], float, float]:
+    """(seconds an answer came after its personality's longest, kB of memory, cores) for a thousand modems."""
+    loop = asyncio.get_running_loop()
+    before = _resident_kb()
+    hub, made, ends = PtyHub(loop), load("quectel-ec25"), []
+    with tempfile.TemporaryDirectory() as folder:
+        wires = []
+        for number in range(FLEET):
+            clock = LoopClock(loop.time)
+            modem = SimulatedModem(made, clock=clock, random=Random(number), card=default_card())
+            wire = Wire(modem, clock, (parse_listen(f"pty:{folder}/p{number}"),), hub=hub)
+            await wire.__aenter__()
+            modem.power_on(boot=False)
+            wires.append(wire)
+            ends.append(os.open(f"{folder}/p{number}", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+        memory = _resident_kb() - before
+        await asyncio.sleep(6)
+        start, spent = loop.time(), time.process_time()
+        late = await _ask_all(ends, made.latency_s["plain"][1])
+        cpu = (time.process_time() - spent) / (loop.time() - start)
+        for wire in wires:
+            await wire.__aexit__()
+        hub.close()
+        for end in ends:
+            os.close(end)
+    return late, memory, cpu
+
+
+async def _ask_all(ends: list[int], longest: float) -> list[float]:
+    """Ask every modem once, spread over a few seconds, and note how late each answer is."""
+    loop = asyncio.get_running_loop()
+    late: list[float] = []
+
+    async def ask(end: int, delay: float) -> None:
+        await asyncio.sleep(delay)
+        done, got = loop.create_future(), bytearray()
+
+        def ready() -> None:
+            got.extend(os.read(end, 4096))
+            if got.endswith(b"OK\r\n") and not done.done():
+                done.set_result(loop.time())
+
+        loop.add_reader(end, ready)
+        asked = loop.time()
+        os.write(end, b"AT+CSQ\r")
+        async with asyncio.timeout(10):
+            answered = await done
+        loop.remove_reader(end)
+        late.append(max(0.0, answered - asked - longest))
+
+    await asyncio.gather(*(ask(end, place / ASKED) for place, end in enumerate(ends)))
+    return late
+
+
+def _resident_kb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024
+
+
+if __name__ == "__main__":
+    for figure in figures():
+        print(figure)
