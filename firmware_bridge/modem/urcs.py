@@ -41,9 +41,9 @@ def _packet_event(event: Unsolicited) -> ModemEvent | None:
 
 def _data_call(event: Unsolicited) -> ModemEvent | None:
     """^NDISSTAT: 0 and +QNETDEVSTATUS with state 0 are a lost call."""
-    values = [value for value in event.parameters if isinstance(value, str)]
-    state = values[0] if event.name == "^NDISSTAT" else values[1] if len(values) > 1 else None
-    return ModemEvent(ModemEventKind.BEARER_LOST) if state == "0" else None
+    place = 0 if event.name == "^NDISSTAT" else 1
+    state = event.parameters[place : place + 1]
+    return ModemEvent(ModemEventKind.BEARER_LOST) if state == ("0",) else None
 
 
 def _lost(_: Unsolicited) -> ModemEvent:

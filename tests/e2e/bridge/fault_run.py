@@ -186,11 +186,29 @@ async def _asked(answer: Awaitable[object], check: Callable[..., None]) -> None:
     check(await answer)
 
 
+# What a fault's parameters are drawn from; the rest keep their defaults.
+_RANGES: dict[Fault, tuple[str, float, float]] = {
+    Fault.LATE_REPLY: ("seconds", 0.5, 40),
+    Fault.MERGED_REPLIES: ("seconds", 0.05, 3),
+    Fault.GARBAGE: ("bytes", 1, 200),
+    Fault.NUL: ("bytes", 1, 40),
+    Fault.URC_FLOOD: ("per_second", 5, 400),
+    Fault.USB_RENUMBER: ("seconds", 0.5, 15),
+}
+_LINES = ("", "+CREG: 1", '+CMTI: "ME",5', "RING", "NO CARRIER", '+CEREG: 1,"2F1B","B57DE8",7', "+CPIN: READY")
+
+
 def _fault(kind: Fault, random: Random, now: float) -> InjectedFault:
     holds = random.uniform(2, 40)
-    known = FAULTS[kind]
     times = random.choice([None, 1, 3]) if kind is Fault.LOST_OK else None
-    return make_fault(kind, at_s=now, for_s=None if known.momentary else holds, times=times)
+    parameters: dict[str, float | str] = {}
+    if kind in _RANGES:
+        name, low, high = _RANGES[kind]
+        parameters[name] = random.uniform(low, high) if name == "seconds" else random.randint(int(low), int(high))
+    if kind in {Fault.URC_INSIDE_REPLY, Fault.URC_FLOOD}:
+        parameters["line"] = random.choice(_LINES)
+    for_s = None if FAULTS[kind].momentary else holds
+    return make_fault(kind, parameters=parameters, at_s=now, for_s=for_s, times=times)
 
 
 async def _run(personality: str, kind: Fault, seed: int) -> int:

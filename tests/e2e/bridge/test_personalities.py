@@ -9,15 +9,23 @@ from random import Random
 
 import pytest
 
-from firmware_bridge.detect import open_modem
+from firmware_bridge.detect import find_again, find_ports, open_modem
 from firmware_bridge.errors import PortBusyError, PortLostError, SimError
 from firmware_bridge.modem.generic import Modem
-from firmware_bridge.types import AccessTechnology, BearerSettings, ModemEventKind, RegistrationState, SimState
+from firmware_bridge.types import (
+    AccessTechnology,
+    BearerSettings,
+    ModemEventKind,
+    PortIdentity,
+    RegistrationState,
+    SimState,
+)
 from simulator.clock import LoopClock
 from simulator.faults import Fault, make_fault
 from simulator.modem import SimulatedModem, default_card, load, names
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Listen, Wire
+from tests.unit.bridge.modem.test_detect import plug
 
 pytestmark = pytest.mark.e2e
 FACTOR = 20.0  # simulated seconds in one of ours: a scan of a minute is watched in three seconds
@@ -66,6 +74,10 @@ async def _registered(modem: Modem) -> None:
     async with asyncio.timeout(20):
         while not (await modem.registration()).state.attached:  # noqa: ASYNC110 - the modem is asked, not our own state
             await asyncio.sleep(0.1)
+
+
+def _numbers(folder: Path) -> set[int]:
+    return {int(path.name.removeprefix("ttyUSB")) for path in folder.iterdir()}
 
 
 def _present(ports: tuple[str, ...]) -> bool:
@@ -143,6 +155,28 @@ async def test_an_unplugged_modem_is_a_typed_loss_and_is_opened_again(tmp_path: 
         again = await open_modem(found.ports)
         assert (await again.identity()).imei == found.simulated.imei
         await again.close()
+
+
+async def test_a_renumbered_modem_is_found_by_its_place(tmp_path: Path) -> None:
+    def shown(root: Path, first: int) -> PortIdentity:
+        plug(root, "1-1", "2c7c:0125", {2: f"ttyUSB{first}", 3: f"ttyUSB{first + 1}"})
+        return find_ports(root)[0]
+
+    device = tmp_path / "dev"
+    device.mkdir()
+    async with plugged(device, "quectel-ec25") as (simulated, clock, ports):
+        wanted = shown(tmp_path / "before", 2)
+        simulated.faults.inject(make_fault(Fault.USB_RENUMBER, at_s=clock.now()))
+        async with asyncio.timeout(10):
+            while not (moved := _numbers(device) - {2, 3}):  # noqa: ASYNC110 - a name in /dev appears by itself
+                await asyncio.sleep(0.05)
+        assert not _present(ports)
+        shown(tmp_path / "after", min(moved))
+        again = find_again(wanted, find_ports(tmp_path / "after"))
+        assert again is not None
+        modem = await open_modem([f"{tmp_path}{again.device}"])
+        assert (await modem.identity()).imei == simulated.imei
+        await modem.close()
 
 
 async def test_a_port_held_by_another_program_is_named_busy(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ QUECTEL: dict[str, Answer] = {"ATI": "Quectel\nEC25", "AT+CGSN": IMEI, "AT+CGMI"
 PCI = "sys/devices/pci0000:00/0000:00:14.0/usb1"
 
 
-def _plug(root: Path, place: str, usb_id: str, names: dict[int, str]) -> None:
+def plug(root: Path, place: str, usb_id: str, names: dict[int, str]) -> None:
     """A USB device as sysfs shows it, its interfaces with one serial port each."""
     device = root / PCI / place
     device.mkdir(parents=True)
@@ -33,8 +33,8 @@ def _plug(root: Path, place: str, usb_id: str, names: dict[int, str]) -> None:
 
 
 def test_ports_are_known_by_usb_id_interface_and_place(tmp_path: Path) -> None:
-    _plug(tmp_path, "1-1", "2c7c:0125", {number: f"ttyUSB{number}" for number in range(4)})
-    _plug(tmp_path, "1-2", "12d1:1573", {0: "ttyACM0"})
+    plug(tmp_path, "1-1", "2c7c:0125", {number: f"ttyUSB{number}" for number in range(4)})
+    plug(tmp_path, "1-2", "12d1:1573", {0: "ttyACM0"})
     (tmp_path / "sys/class/tty/ttyS0").mkdir()
     found = find_ports(tmp_path)
     assert [(port.device, port.usb_id, port.interface, port.by_path) for port in found] == [
@@ -48,7 +48,7 @@ def test_ports_are_known_by_usb_id_interface_and_place(tmp_path: Path) -> None:
 
 
 def test_the_names_of_udev_are_used_where_there_are_any(tmp_path: Path) -> None:
-    _plug(tmp_path, "1-1", "2c7c:0125", {2: "ttyUSB2"})
+    plug(tmp_path, "1-1", "2c7c:0125", {2: "ttyUSB2"})
     link = tmp_path / "dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.2-port0"
     link.parent.mkdir(parents=True)
     link.symlink_to("../../ttyUSB2")
@@ -60,8 +60,8 @@ def test_a_host_without_serial_ports_has_none(tmp_path: Path) -> None:
 
 
 def test_a_port_is_found_again_after_renumbering(tmp_path: Path) -> None:
-    _plug(tmp_path / "before", "1-1", "2c7c:0125", {2: "ttyUSB2", 3: "ttyUSB3"})
-    _plug(tmp_path / "after", "1-1", "2c7c:0125", {2: "ttyUSB6", 3: "ttyUSB7"})
+    plug(tmp_path / "before", "1-1", "2c7c:0125", {2: "ttyUSB2", 3: "ttyUSB3"})
+    plug(tmp_path / "after", "1-1", "2c7c:0125", {2: "ttyUSB6", 3: "ttyUSB7"})
     wanted = find_ports(tmp_path / "before")[0]
     again = find_again(wanted, find_ports(tmp_path / "after"))
     assert again is not None
