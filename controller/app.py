@@ -20,12 +20,13 @@ from controller.carrier.port import Carrier, CarrierError
 from controller.ingest.acknowledge import Acknowledger
 from controller.ingest.batches import Ingest
 from controller.link.keeper import Keeper
-from controller.link.port import LinkPort
+from controller.link.port import Link, LinkPort
 from controller.notify.courier import Courier
 from controller.notify.port import Notifier
 from controller.services.database import Database
+from controller.services.errors import DatabaseError
 from controller.work.dispatch import Dispatch
-from controller.work.hubs import Hubs
+from controller.work.hubs import ACTOR, Hubs, owe_undelivered
 from controller.work.loop import Work, WorkLoop
 from controller.work.metrics import Metrics
 from controller.work.notices import Notices
@@ -36,6 +37,7 @@ from controller.work.webhooks import carrier_router
 CHANNELS: Final = ("reported", "telemetry", "event", "presence")
 # How long a broker keeps what comes for a controller that is away; a hub's spool outlives it anyway.
 SESSION_EXPIRY_S: Final = 3600
+SHARED_SESSION_EXPIRY_S: Final = 30
 LISTEN_RETRY_S: Final = 30.0
 
 
@@ -45,7 +47,8 @@ class Options:
 
     Attributes:
         name: this controller among several; its MQTT client id and its name as holder of a lane.
-        share_group: the controllers that share the hubs' messages.
+        share_group: the controllers that share the hubs' messages; None: each takes in all of them, which is idempotent
+            and loses nothing when one dies. A broker goes on handing a dead member its share until its session ends.
         lists_base_url: where hubs fetch category lists.
         carrier_account: names the lane.
         lane: the account's limits.
@@ -55,7 +58,7 @@ class Options:
     """
 
     name: str = "controller"
-    share_group: str = "controllers"
+    share_group: str | None = None
     lists_base_url: str = "http://127.0.0.1:8080"
     carrier_account: str = "default"
     lane: LaneLimits = field(default_factory=LaneLimits)
@@ -86,9 +89,10 @@ class Controller:
         self._log = structlog.get_logger("controller")
         self.keeper = Keeper(
             link_port,
-            client_id=options.name,
-            subscriptions=[f"$share/{options.share_group}/minihub/v1/+/{channel}" for channel in CHANNELS],
-            session_expiry_s=SESSION_EXPIRY_S,
+            # A session keeps its subscriptions: another kind of them is another session.
+            client_id=f"{options.name}-shared" if options.share_group else options.name,
+            subscriptions=_subscriptions(options.share_group),
+            session_expiry_s=SHARED_SESSION_EXPIRY_S if options.share_group else SESSION_EXPIRY_S,
             random=random,
         )
         self._ingest = Ingest(database, Acknowledger(database, now), now, self.metrics)
@@ -108,7 +112,7 @@ class Controller:
     async def run(self) -> None:
         """Run everything until `stop` or cancellation. The database must be at this code's schema."""
         async with asyncio.TaskGroup() as group:
-            link = group.create_task(self.keeper.run(self._ingest.run), name="link")
+            link = group.create_task(self.keeper.run(self._serve_link), name="link")
             listening = group.create_task(self._listen(), name="webhooks")
             loops = [group.create_task(loop.run(), name=type(loop).__name__) for loop in self._loops]
             try:
@@ -118,6 +122,14 @@ class Controller:
             finally:
                 link.cancel()
                 listening.cancel()
+
+    async def _serve_link(self, link: Link) -> None:
+        """Serve one connection, after owing again what a broker without its store may have forgotten."""
+        try:
+            await self.database.run(owe_undelivered, actor=ACTOR, now=self._now())
+        except DatabaseError as error:
+            self._log.warning("database_unavailable", error=error.message)
+        await self._ingest.run(link)
 
     async def stop(self) -> None:
         """Claim nothing more, let what runs end (bounded), and let `run` return. Unfinished claims run out."""
@@ -168,3 +180,8 @@ class Controller:
             else:
                 self._log.info("webhooks_registered")
                 return
+
+
+def _subscriptions(group: str | None) -> list[str]:
+    share = f"$share/{group}/" if group else ""
+    return [f"{share}minihub/v1/+/{channel}" for channel in CHANNELS]

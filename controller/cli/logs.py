@@ -63,6 +63,7 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # gmqtt warns of each acknowledgement that dies with its connection, which is meant; httpx would log URLs with ids.
+    # gmqtt tells of each acknowledgement that dies with its connection, and of not reconnecting, both of which are
+    # meant; httpx would log URLs with ids.
     for noisy in ("gmqtt", "httpx", "httpcore", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -120,6 +120,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address of the API.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0: any free one.")] = 8080,
     name: Annotated[str, typer.Option(help="This controller among several.")] = "controller",
+    share_group: Annotated[
+        str | None, typer.Option(help="Share the hubs' messages with the controllers of this group.")
+    ] = None,
     outbox: Annotated[
         Path | None, typer.Option(envvar="MINIHUB_OUTBOX", help="Directory for notices and orders as JSON lines.")
     ] = None,

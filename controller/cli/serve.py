@@ -59,6 +59,7 @@ class Settings:
     host: str
     port: int
     name: str
+    share_group: str | None
     outbox: Path | None
     smtp_url: str | None
     sender: str
@@ -164,6 +165,7 @@ def _options(settings: Settings, address: str) -> Options:
     callback = settings.callback_url or (address + PATH)
     return Options(
         name=settings.name,
+        share_group=settings.share_group,
         lists_base_url=settings.lists_base_url or address,
         lane=LaneLimits(settings.carrier_rate or None, settings.carrier_concurrency),
         callback_url=None if callback == "none" or settings.carrier_url is None else callback,

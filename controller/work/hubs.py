@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlmodel import Session
+from sqlmodel import Session, col, or_, select
 
 from controller.link.keeper import Keeper
 from controller.link.port import LinkError
@@ -15,6 +15,7 @@ from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
+from controller.tables.hubs import HubState
 from controller.work.loop import postpone, settle
 
 NOUN: Final = "hubs"
@@ -67,6 +68,18 @@ def compose(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> d
     except NotFoundError:
         settle(session, actor, now, claim=claim)
         return None
+
+
+def owe_undelivered(session: Session, actor: Actor, now: datetime) -> None:
+    """Owe their documents again to hubs that may wait for one: those present, and those that should be on.
+
+    Called on every connection to the broker, which may have lost documents and hellos alike. A hub answers a document
+    that it has already by reporting itself.
+    """
+    del actor
+    waiting = or_(col(HubState.present), HubState.desired["internet_on"].as_boolean())
+    statement = select(HubState.hub_id).where(HubState.observed_revision != HubState.revision, waiting)
+    owed.mark_many(session, NOUN, [(hub_id, None, now) for hub_id in session.exec(statement)], now=now)
 
 
 def published(

@@ -50,13 +50,15 @@ async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 15.0) 
 
 async def start(arguments: Sequence[str], log: Path, **environment: str) -> Child:
     """Start `python …` and wait for its announcement."""
+    # Compiled modules are kept: a program starts in a third of the time.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with log.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
             cwd=Path(__file__).parents[3],
         )
     assert process.stdout is not None

@@ -120,8 +120,9 @@ class Hub:
                 if ack.boot == self.boot:
                     self.acked = max(self.acked, ack.seq)
             self.spool = {seq: each for seq, each in self.spool.items() if seq > self.acked}
-        elif isinstance(message, protocol.Desired) and message.revision > self.observed:
-            self.documents += 1
+        elif isinstance(message, protocol.Desired) and message.revision >= self.observed:
+            # One that is known already asks for a report all the same.
+            self.documents += message.revision > self.observed
             self.desired, self.observed = message, message.revision
             await self.report()
 
@@ -254,7 +255,8 @@ async def plugged_in(hub: Hub) -> AsyncIterator[Hub]:
         yield hub
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _make_key(directory: Path) -> str:

@@ -106,6 +106,8 @@ async def test_a_broker_with_an_empty_store_loses_nothing_that_the_spool_holds(t
             await stage.serve()
 
             async def forgotten() -> bool:
+                # What was sent before the controller subscribed anew reached nobody, so a hub sends again.
+                await hub.send_spool()
                 return not hub.spool
 
             await until(forgotten, 30)
