@@ -98,6 +98,10 @@ async def _serve_modem(path: str) -> None:
         await asyncio.sleep(60)
 
 
+def _link(path: str, slave: int) -> None:
+    Path(path).symlink_to(os.ttyname(slave))
+
+
 async def _serve_trivial(path: str) -> None:
     loop = asyncio.get_running_loop()
     master, slave = os.openpty()
@@ -108,7 +112,7 @@ async def _serve_trivial(path: str) -> None:
             os.write(master, CHILD_REPLY)
 
     loop.add_reader(master, ready)
-    Path(path).symlink_to(os.ttyname(slave))
+    _link(path, slave)
     await asyncio.sleep(60)
 
 

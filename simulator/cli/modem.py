@@ -14,6 +14,7 @@ from simulator.modem import SimulatedModem, load, names
 from simulator.modem.attach_client import AttachClient
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Listen, UsageError, Wire, parse_listen
+from simulator.scenario import load_scenario
 from simulator.uicc import PinState, Subscription, Uicc
 
 
@@ -44,16 +45,20 @@ def modem(
     sim: Annotated[bool, typer.Option(help="Whether a card is in the slot.")] = True,
     start: Annotated[datetime | None, typer.Option(help="UTC the network tells at the start; otherwise now.")] = None,
     boot: Annotated[bool, typer.Option(help="Play the boot; --no-boot starts up and running.")] = True,
+    scenario: Annotated[str | None, typer.Option(help="Play this scenario on the modem and card it names.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Run one modem until Ctrl-C. Prints its seed, identity and addresses."""
     listens = tuple(parse_listen(entry) for entry in listen)
+    chosen_seed = SystemRandom().getrandbits(32) if seed is None else seed
+    if scenario is not None:
+        _play(scenario, listen, chosen_seed, time_factor, carrier_url, as_json=json_output)
+        return
     made = load(personality)
     if imei is not None and (not imei.isdecimal() or len(imei) != 15):
         raise UsageError(f"--imei {imei!r} is not one", remedy="it has 15 digits")
     card = _card(iccid, imsi, msisdn, pin) if sim else None
     began = datetime.now(UTC) if start is None else start.replace(tzinfo=UTC)
-    chosen_seed = SystemRandom().getrandbits(32) if seed is None else seed
 
     async def serve(stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -67,7 +72,7 @@ def modem(
         try:
             async with Wire(device, clock, listens, hub=hub) as wire:
                 device.power_on(boot=boot)
-                _announce(personality, chosen_seed, device.imei, wire.addresses, listens, as_json=json_output)
+                _announce(personality, chosen_seed, wire.addresses, listens, imei=device.imei, as_json=json_output)
                 await stop.wait()
         finally:
             hub.close()
@@ -77,14 +82,32 @@ def modem(
     run_until_stopped(serve)
 
 
+def _play(
+    name: str, listen: list[str], seed: int, time_factor: float, carrier_url: str | None, *, as_json: bool
+) -> None:
+    """A scenario brings its own modem, card and happenings; `hub-sim run` plays it with the rest of its world."""
+    from simulator.control.live import LiveOptions, play_live
+
+    played = load_scenario(name)
+    options = LiveOptions(listen=tuple(listen), speed=time_factor, carrier_url=carrier_url)
+    listens = tuple(parse_listen(entry) for entry in listen)
+
+    def ready(addresses: tuple[str, ...]) -> None:
+        _announce(played.modem.personality, seed, addresses, listens, imei=None, as_json=as_json)
+
+    run_until_stopped(
+        lambda stop: play_live(played, seed=seed, options=options, on_trace=lambda _line: None, ready=ready, stop=stop)
+    )
+
+
 def _announce(
-    personality: str, seed: int, imei: str, addresses: tuple[str, ...], listens: tuple[Listen, ...], *, as_json: bool
+    name: str, seed: int, addresses: tuple[str, ...], listens: tuple[Listen, ...], *, imei: str | None, as_json: bool
 ) -> None:
     fronts = [f"{listen.kind}:{address}" for listen, address in zip(listens, addresses, strict=True)]
     if as_json:
-        line = json.dumps({"personality": personality, "seed": seed, "imei": imei, "listen": fronts})
+        line = json.dumps({"personality": name, "seed": seed, "imei": imei, "listen": fronts})
     else:
-        line = f"{personality}, seed {seed}, IMEI {imei}, on {', '.join(fronts)}"
+        line = f"{name}, seed {seed}, {f'IMEI {imei}, ' if imei else ''}on {', '.join(fronts)}"
     typer.echo(line)
 
 
