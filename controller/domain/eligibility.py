@@ -31,6 +31,12 @@ def live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) 
     return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
 
 
+def service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:
+    """Return the service a line carries at `at`, Plus or not."""
+    live = [each for each in facts.services if each.line_id == line_id and is_service_live(each, at)]
+    return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
+
+
 def live_plus_on_account(facts: Facts, account_id: str, at: datetime, rules: RuleSet) -> tuple[Service, ...]:
     """Return every live Plus service of an account, in order of service id."""
     live = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from controller.domain.decisions import Basis, Decision, InputValue, Outcome, Question
-from controller.domain.eligibility import broadband_benefits
+from controller.domain.eligibility import broadband_benefits, service_on_line
 from controller.domain.exclusions import Exclusion, exclusions
 from controller.domain.facts import (
     BrandFinding,
@@ -15,6 +15,7 @@ from controller.domain.facts import (
     HubAssignment,
     HubFate,
     HubLoss,
+    Service,
     utc,
 )
 from controller.domain.lookup import fault_of, is_open_between, latest_determination
@@ -39,13 +40,26 @@ _REASONS = {
 
 
 def hubs_of_line(facts: Facts, line_id: str, at: datetime) -> list[HubAssignment]:
-    """Return the line's hubs at `at`, newest first; one in the post is there already (T§10c)."""
+    """Return the line's hubs at `at`, newest first; one in the post is there already (T§10c).
+
+    Reading: the hub hangs on the service, so it goes with it to another line, and is not the next household's.
+    """
+    service = service_on_line(facts, line_id, at)
     found = [
         each
         for each in facts.hub_assignments
-        if each.line_id == line_id and is_open_between(each.dispatched_at, each.ended_at, at)
+        if is_open_between(each.dispatched_at, each.ended_at, at) and _goes_with(facts, each, line_id, service)
     ]
     return sorted(found, key=lambda each: (each.dispatched_at, each.recorded_at, each.hub_id), reverse=True)
+
+
+def _goes_with(facts: Facts, hub: HubAssignment, line_id: str, service: Service | None) -> bool:
+    """Say whether a hub is there for the service that a line carries now."""
+    owner = service_on_line(facts, hub.line_id, hub.dispatched_at)
+    if owner is None or service is None:
+        return hub.line_id == line_id
+    same_home = hub.line_id == line_id and owner.account_id == service.account_id
+    return same_home or owner.service_id == service.service_id
 
 
 def loss_of(facts: Facts, hub_id: str, at: datetime) -> HubLoss | None:

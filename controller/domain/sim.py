@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from controller.domain.eligibility import is_service_live
 from controller.domain.ending import Benefit, ending_of
-from controller.domain.exclusions import account_of_fault
 from controller.domain.facts import Facts, Fault, HubFate, SuspicionKind, utc
 from controller.domain.hub_benefit import hubs_of_line, is_reusable, loss_of
 from controller.domain.identity import identity_alarm
@@ -81,13 +81,12 @@ def next_step(due: SimState, observed: SimState | None) -> SimStep | None:
 def reasons_for_hub(facts: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reason, ...]:
     """Return the reasons open at `at` for this hub; takes every version of the facts.
 
-    Faults of its line that entitle and that it serves, faults whose ending is not over, and bars: the SIM seen in
+    Faults that entitle and that it serves, faults whose ending is not over, and bars: the SIM seen in
     foreign equipment, the hub out of its customer's hands, an account suspected of fraud.
     """
     at = utc(at)
     known = facts.as_known(at)
-    lines = {each.line_id for each in known.hub_assignments if each.hub_id == hub_id}
-    faults = [each for each in known.faults if each.line_id in lines and each.reported_at <= at]
+    faults = [each for each in known.faults if each.reported_at <= at]
     return (*_of_faults(facts, known, hub_id, faults, at=at, rules=rules), *_bars(known, hub_id, at, rules))
 
 
@@ -130,17 +129,16 @@ def _bars(known: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reas
     loss = loss_of(known, hub_id, at)
     if loss is not None and loss.fate in _OUT_OF_HANDS:
         found.append(Reason(reason_id=f"loss:{loss.fate.value}", kind=ReasonKind.BAR, opened_at=loss.at))
-    return (*found, *_fraud_bars(known, hub_id, at, rules))
+    return (*found, *_fraud_bars(known, hub_id, at))
 
 
-def _fraud_bars(known: Facts, hub_id: str, at: datetime, rules: RuleSet) -> Iterable[Reason]:
+def _fraud_bars(known: Facts, hub_id: str, at: datetime) -> Iterable[Reason]:
     """Bar the SIM where fraud is suspected of the account; suspicion of one fault only ends that fault's benefit."""
-    lines = {
-        a.line_id
-        for a in known.hub_assignments
-        if a.hub_id == hub_id and is_open_between(a.dispatched_at, a.ended_at, at)
+    accounts = {
+        each.account_id
+        for each in known.services
+        if is_service_live(each, at) and any(h.hub_id == hub_id for h in hubs_of_line(known, each.line_id, at))
     }
-    accounts = {account_of_fault(known, Fault(fault_id="", line_id=line, reported_at=at), at, rules) for line in lines}
     return tuple(
         Reason(reason_id=f"fraud:{each.suspicion_id}", kind=ReasonKind.BAR, opened_at=each.raised_at)
         for each in known.suspicions
