@@ -1,0 +1,109 @@
+"""The ladder at work: a silent modem is restarted, then its power is cut; a busy or healthy one is left alone."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from firmware_bridge.detect import open_modem
+from firmware_bridge.errors import BridgeError, ModemSilentError, PortBusyError, PortNotFoundError
+from firmware_bridge.modem.generic import Modem
+from firmware_bridge.modem.recovery import RecoveringOpener
+from simulator.virtual.loop import run_virtual
+from tests.unit.bridge.modem.scripted import Scripted
+
+PORTS = ("usb2", "usb3")
+
+
+class _Board:
+    """Ports that fail as told, and what was done about it."""
+
+    def __init__(self, failure: Callable[[], BridgeError] | None) -> None:
+        self.failure = failure
+        self.port = Scripted({"ATI": "Quectel"})
+        self.cuts = 0
+
+    async def open_ports(self, ports: Sequence[str]) -> Modem:
+        if self.failure is not None:
+            raise self.failure()
+        return await open_modem(ports[:1], open_transport=lambda _: self.port)
+
+    async def cut_power(self) -> None:
+        self.cuts += 1
+
+    @property
+    def restarts(self) -> int:
+        return self.port.sent.count("AT+CFUN=1,1")
+
+    async def fail_for(self, opener: RecoveringOpener, seconds: float) -> None:
+        until = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < until:
+            with pytest.raises(BridgeError):
+                await opener(PORTS)
+            await asyncio.sleep(5)
+
+
+def _opener(board: _Board, *, power: bool = True) -> RecoveringOpener:
+    return RecoveringOpener(board.open_ports, cut_power=board.cut_power if power else None, opener=lambda _: board.port)
+
+
+def test_a_silent_modem_is_restarted_before_its_power_is_cut() -> None:
+    async def main() -> None:
+        board = _Board(lambda: ModemSilentError("usb2", 5))
+        opener = _opener(board)
+        await board.fail_for(opener, 15)
+        assert (board.restarts, board.cuts) == (0, 0)
+        await board.fail_for(opener, 60)
+        assert board.restarts > 0
+        assert board.cuts == 0
+        await board.fail_for(opener, 300)
+        assert board.cuts == 1
+        board.failure = None
+        modem = await opener(PORTS)
+        assert modem.family == "quectel"
+        await modem.close()
+
+    run_virtual(main())
+
+
+def test_without_a_power_line_the_ladder_ends_at_the_restart() -> None:
+    async def main() -> None:
+        board = _Board(lambda: ModemSilentError("usb2", 5))
+        await board.fail_for(_opener(board, power=False), 600)
+        assert board.restarts > 0
+        assert board.cuts == 0
+
+    run_virtual(main())
+
+
+def test_a_busy_port_is_no_reason_to_touch_the_modem() -> None:
+    async def main() -> None:
+        board = _Board(lambda: PortBusyError("usb2", "held"))
+        await board.fail_for(_opener(board), 900)
+        assert (board.restarts, board.cuts) == (0, 0)
+
+    run_virtual(main())
+
+
+def test_a_modem_that_left_the_bus_gets_its_power_cut_and_the_attempts_are_few() -> None:
+    async def main() -> None:
+        board = _Board(lambda: PortNotFoundError("usb2", "gone"))
+        await board.fail_for(_opener(board), 3600)
+        assert 1 <= board.cuts <= 12
+
+    run_virtual(main())
+
+
+def test_cancelled_while_it_opens_it_passes_the_cancellation_on() -> None:
+    async def main() -> None:
+        async def never(_ports: Sequence[str]) -> Modem:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        task = asyncio.create_task(RecoveringOpener(never)(PORTS))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+
+    run_virtual(main())
