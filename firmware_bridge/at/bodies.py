@@ -33,13 +33,14 @@ class TextBody:
     Line breaks count one or two characters, as modems differ; each is kept as LF.
     """
 
-    __slots__ = ("_length", "_lines")
+    __slots__ = ("_length", "_lines", "_size")
 
     def __init__(self, header: str) -> None:
         name = header.partition(":")[0]
         told = len(parameters(header)) > _WITHOUT_LENGTH.get(name, 4)
         self._length = pdu_length(header) if told else None
         self._lines: list[str] = []
+        self._size = 0
 
     @property
     def text(self) -> str:
@@ -48,7 +49,8 @@ class TextBody:
 
     def add(self, line: str) -> None:
         """One more line, an empty one included."""
-        if sum(map(len, self._lines)) + len(line) <= MAX_TEXT:
+        if self._size + len(line) < MAX_TEXT:
+            self._size += len(line) + 1
             self._lines.append(line)
 
     def may_end(self, *, after_blank: bool) -> bool:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import TypeAlias
 
+from firmware_bridge.at.assembly import Counts
 from firmware_bridge.at.commands import (
     ChannelEvent,
     Command,
@@ -23,7 +24,6 @@ from firmware_bridge.at.connection import (
     NEED_DATA,
     Answered,
     Connection,
-    Counts,
     ProbeAnswered,
     PromptSeen,
 )

@@ -15,39 +15,31 @@ reply. Events are to be drained after each `receive_data`.
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
 from firmware_bridge.at import results
-from firmware_bridge.at.bodies import TextBody, fits_header, is_pdu_header
+from firmware_bridge.at.assembly import MAX_REPLY_LINES, ReplyAssembly
+from firmware_bridge.at.bodies import fits_header, is_pdu_header
 from firmware_bridge.at.commands import (
-    NO_INFO,
-    Bare,
     Command,
     Dial,
     Final,
     FinalKind,
-    Lines,
-    Messages,
     NoInfo,
     Prefixed,
     Prompted,
     Rebooted,
     Reply,
     Resynchronised,
-    Shape,
     Unsolicited,
     Urc,
     UrcTable,
-    bare_value,
 )
 from firmware_bridge.at.lines import LineSplitter
 from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
 from firmware_bridge.at.tokens import split_parameters
 
-MAX_REPLY_LINES = 4096
-MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
 CTRL_Z = b"\x1a"
 
 _plain_final = results.PLAIN.get
@@ -88,22 +80,7 @@ class ProbeAnswered(NamedTuple):
 ConnectionEvent: TypeAlias = Answered | PromptSeen | ProbeAnswered | Unsolicited | Rebooted | Resynchronised
 
 
-@dataclass(slots=True)
-class Counts:
-    """What happened on this port, for telemetry. Lines, replies, characters, times: plain numbers."""
-
-    commands: int = 0
-    abandoned: int = 0
-    late_lines: int = 0
-    late_replies: int = 0
-    stray_finals: int = 0
-    noise_lines: int = 0
-    resyncs: int = 0
-    reboots: int = 0
-    unsolicited: int = 0
-
-
-class Connection:
+class Connection(ReplyAssembly):
     """One conversation. `in_step=True` asserts that nothing is owed at the start; by default a proof comes first."""
 
     def __init__(
@@ -114,14 +91,11 @@ class Connection:
         first_probe: int = 0,
         in_step: bool = False,
     ) -> None:
-        self.counts = Counts()
+        super().__init__(urcs)
         self.online = False
-        self.quarantined = False
         self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
-        self._urcs = urcs.entries
         self._splitter = LineSplitter()
         self._events: deque[ConnectionEvent] = deque()
-        self._command: Command | None = None
         self._owed_names: set[str] = set()
         self._owed_call = False
         self._late_lines = self._late_replies = self._doubtful = 0
@@ -129,13 +103,6 @@ class Connection:
         self._swallow_error = False
         self._echo_off = False
         self._verbose: bool | None = None
-        self._after_blank = False
-        self._minds_blanks = False
-        self._text_body: TextBody | None = None
-        self._span: list[str] | None = None
-        self._held: tuple[Urc, str] | None = None
-        self._take: Callable[[str], None] = self._idle
-        self._expect(NO_INFO)
         if not in_step:
             self._quarantine(owed=0, lost=False)
 
@@ -285,129 +252,7 @@ class Connection:
             self._take = self._idle
             self._events.append(Unsolicited(line, (), line))
 
-    def _blank(self) -> None:
-        self._after_blank = True
-        if self._span is not None:
-            self._span.append("")
-        elif self._text_body is not None:
-            self._text_body.add("")
-
-    # Parts of a reply
-
-    def _expect(self, shape: Shape) -> None:
-        self._info: list[str] = []
-        self._truncated = False
-        self._prompt: Prompted | None = None
-        self._payload = ""
-        if isinstance(shape, Prefixed):
-            self._names, self._form, self._required = shape.prefixes, shape.form, shape.required
-            self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
-        else:
-            self._names, self._form, self._required, self._follow = (), None, False, None
-            self._expect_other(shape)
-
-    def _expect_other(self, shape: Shape) -> None:
-        if isinstance(shape, Bare):
-            self._names, self._required = shape.prefixes, shape.required
-            self._form = lambda line: shape.valid(bare_value(line))
-        elif isinstance(shape, Messages):
-            self._names = (shape.prefix,)
-            self._follow = self._await_pdu if shape.pdu else self._await_text
-        elif isinstance(shape, Prompted):
-            self._prompt = shape
-        elif isinstance(shape, Lines):
-            self._required = shape.required
-
-    def _add_info(self, line: str) -> None:
-        if line.count('"') & 1:
-            self._span_from(line)
-            return
-        if len(self._info) >= MAX_REPLY_LINES:
-            self._truncated = True
-            return
-        self._info.append(line)
-        if self._follow is not None:
-            self._follow(line)
-
-    def _span_from(self, line: str) -> None:
-        self._span = [line]
-        self._minds_blanks = True
-        self._take = self._spanning
-
-    def _spanning(self, line: str) -> None:
-        """Inside quotes: whatever the line says, it belongs to the value, until the quotes close."""
-        assert self._span is not None
-        self._span.append(line)
-        whole = "\n".join(self._span)
-        if not line.count('"') & 1 and len(whole) <= MAX_SPAN:
-            return
-        self._span = None
-        self._minds_blanks = False
-        held, self._held = self._held, None
-        self._take = self._usual()
-        if len(whole) > MAX_SPAN:
-            self.counts.noise_lines += 1
-        elif held is not None:
-            self._unsolicited(held[0], whole, None)
-        else:
-            self._add_info(whole)
-
-    def _await_value(self, line: str) -> None:
-        if line.endswith(":"):
-            self._take = self._value
-
-    def _value(self, line: str) -> None:
-        self._take = self._pending
-        if line[0] in "+^$%" or line in results.PLAIN or line in self._urcs:
-            self._pending(line)
-        else:
-            self._info[-1] += line
-
-    def _await_pdu(self, _header: str) -> None:
-        self._take = self._pdu
-
-    def _pdu(self, line: str) -> None:
-        if fits_header(self._info[-1], line.strip()):
-            self._info.append(line.strip())
-            self._take = self._pending
-        elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not urc.body:
-            self._emit(urc, line)
-        else:
-            self._info.append("")
-            self._take = self._pending
-            self._pending(line)
-
-    def _await_text(self, header: str) -> None:
-        self._text_body = TextBody(header)
-        self._minds_blanks = True
-        self._after_blank = False
-        self._take = self._text
-
-    def _text(self, line: str) -> None:
-        assert self._text_body is not None
-        name = line.partition(":")[0]
-        ends = line in results.PLAIN or name in results.ERROR_NAMES or name in self._names
-        if ends and self._text_body.may_end(after_blank=self._after_blank):
-            self._info.append(self._text_body.text)
-            self._text_body = None
-            self._minds_blanks = False
-            self._take = self._pending
-            self._pending(line)
-        else:
-            self._text_body.add(line)
-        self._after_blank = False
-
-    def _is_shaped(self, line: str, place: int) -> bool:
-        """Whether an unusual line is information: bare, free text, or a prefix in another case (`^NDISSTATQry`)."""
-        shape = self._command.shape if self._command else None
-        if isinstance(shape, Lines) or (isinstance(shape, Bare) and shape.valid(bare_value(line))):
-            self._add_info(line)
-            return True
-        known = {name.upper(): name for name in self._names}.get(line[: max(place, 0)].upper())
-        if known is None or known == line[:place]:
-            return False
-        self._pending(known + line[place:])
-        return True
+    # Ends
 
     def _answer_prompt(self) -> None:
         assert self._prompt is not None
@@ -415,8 +260,6 @@ class Connection:
         self._expect(prompt.then)
         self._payload = prompt.payload
         self._events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
-
-    # Ends
 
     def _finish(self, final: Final) -> None:
         command = self._command

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from firmware_bridge.at.assembly import MAX_REPLY_LINES, MAX_SPAN_LINES
 from firmware_bridge.at.commands import (
     DIAL,
     LINES,
@@ -21,7 +22,7 @@ from firmware_bridge.at.commands import (
     Unsolicited,
     Urc,
 )
-from firmware_bridge.at.connection import MAX_REPLY_LINES, NEED_DATA, Answered, Connection, PromptSeen
+from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, PromptSeen
 from firmware_bridge.at.forms import has_parameters, is_registration_read
 from firmware_bridge.at.lines import MAX_LINE
 from firmware_bridge.at.urcs import GENERIC
@@ -365,6 +366,20 @@ def test_a_reply_has_a_bound() -> None:
     events = feed(connection, b"\r\n+CSQ: 1,99\r\n" * (MAX_REPLY_LINES + 10) + b"\r\nOK\r\n")
     assert len(reply_of(events).lines) == MAX_REPLY_LINES
     assert reply_of(events).truncated
+
+
+def test_open_quotes_and_empty_lines_have_a_bound() -> None:
+    connection = Connection(URCS, in_step=True)
+    connection.send(CSQ)
+    feed(connection, b'\r\n+CSQ: "' + b"\r\n" * 100_000)
+    assert connection._span is not None
+    assert len(connection._span) <= MAX_SPAN_LINES
+    events = feed(connection, b"x\r\n+CSQ: 1,99\r\nOK\r\n")
+    assert reply_of(events).lines == ("+CSQ: 1,99",)
+    connection.send(Command("AT+CMGR=1", Messages("+CMGR", pdu=False)))
+    feed(connection, b"\r\n+CMGR: 1,2,3,4\r\na\r\n" + b"\r\n" * 100_000)
+    assert connection._text_body is not None
+    assert len(connection._text_body._lines) <= 4096
 
 
 TRANSCRIPTS = [(command, data) for command, data, *_ in REPLIES]

@@ -1,0 +1,196 @@
+"""Collecting one reply: the lines a declared shape wants, values that span lines, and message bodies."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware_bridge.at import results
+from firmware_bridge.at.bodies import TextBody, fits_header
+from firmware_bridge.at.commands import (
+    NO_INFO,
+    Bare,
+    Command,
+    Lines,
+    Messages,
+    Prefixed,
+    Prompted,
+    Shape,
+    Urc,
+    UrcTable,
+    bare_value,
+)
+
+MAX_REPLY_LINES = 4096
+MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
+MAX_SPAN_LINES = 256
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened on this port, for telemetry. Lines, replies, characters, times: plain numbers."""
+
+    commands: int = 0
+    abandoned: int = 0
+    late_lines: int = 0
+    late_replies: int = 0
+    stray_finals: int = 0
+    noise_lines: int = 0
+    resyncs: int = 0
+    reboots: int = 0
+    unsolicited: int = 0
+
+
+class ReplyAssembly(ABC):
+    """The part of a conversation that collects. `_take` is what the next line is given to: the state is that method."""
+
+    def __init__(self, urcs: UrcTable) -> None:
+        self.counts = Counts()
+        self.quarantined = False
+        self._urcs = urcs.entries
+        self._command: Command | None = None
+        self._after_blank = False
+        self._minds_blanks = False
+        self._text_body: TextBody | None = None
+        self._span: list[str] | None = None
+        self._held: tuple[Urc, str] | None = None
+        self._take: Callable[[str], None] = self._usual()
+        self._expect(NO_INFO)
+
+    @abstractmethod
+    def _pending(self, line: str) -> None:
+        """A line while a command is in flight."""
+
+    @abstractmethod
+    def _usual(self) -> Callable[[str], None]:
+        """Where lines go when nothing special is due."""
+
+    @abstractmethod
+    def _emit(self, urc: Urc, line: str) -> None:
+        """An unsolicited line."""
+
+    @abstractmethod
+    def _unsolicited(self, urc: Urc, line: str, body: str | None) -> None:
+        """An unsolicited message that is complete."""
+
+    def _blank(self) -> None:
+        self._after_blank = True
+        if self._span is not None:
+            if len(self._span) < MAX_SPAN_LINES:
+                self._span.append("")
+        elif self._text_body is not None:
+            self._text_body.add("")
+
+    def _expect(self, shape: Shape) -> None:
+        self._info: list[str] = []
+        self._truncated = False
+        self._prompt: Prompted | None = None
+        self._payload = ""
+        if isinstance(shape, Prefixed):
+            self._names, self._form, self._required = shape.prefixes, shape.form, shape.required
+            self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
+        else:
+            self._names, self._form, self._required, self._follow = (), None, False, None
+            self._expect_other(shape)
+
+    def _expect_other(self, shape: Shape) -> None:
+        if isinstance(shape, Bare):
+            self._names, self._required = shape.prefixes, shape.required
+            self._form = lambda line: shape.valid(bare_value(line))
+        elif isinstance(shape, Messages):
+            self._names = (shape.prefix,)
+            self._follow = self._await_pdu if shape.pdu else self._await_text
+        elif isinstance(shape, Prompted):
+            self._prompt = shape
+        elif isinstance(shape, Lines):
+            self._required = shape.required
+
+    def _add_info(self, line: str) -> None:
+        if line.count('"') & 1:
+            self._span_from(line)
+            return
+        if len(self._info) >= MAX_REPLY_LINES:
+            self._truncated = True
+            return
+        self._info.append(line)
+        if self._follow is not None:
+            self._follow(line)
+
+    def _span_from(self, line: str) -> None:
+        self._span = [line]
+        self._minds_blanks = True
+        self._take = self._spanning
+
+    def _spanning(self, line: str) -> None:
+        """Inside quotes: whatever the line says, it belongs to the value, until the quotes close."""
+        assert self._span is not None
+        self._span.append(line)
+        whole = "\n".join(self._span)
+        if not line.count('"') & 1 and len(whole) <= MAX_SPAN and len(self._span) < MAX_SPAN_LINES:
+            return
+        self._span = None
+        self._minds_blanks = False
+        held, self._held = self._held, None
+        self._take = self._usual()
+        if line.count('"') & 1 == 0:
+            self.counts.noise_lines += 1
+        elif held is not None:
+            self._unsolicited(held[0], whole, None)
+        else:
+            self._add_info(whole)
+
+    def _await_value(self, line: str) -> None:
+        if line.endswith(":"):
+            self._take = self._value
+
+    def _value(self, line: str) -> None:
+        self._take = self._pending
+        if line[0] in "+^$%" or line in results.PLAIN or line in self._urcs:
+            self._pending(line)
+        else:
+            self._info[-1] += line
+
+    def _await_pdu(self, _header: str) -> None:
+        self._take = self._pdu
+
+    def _pdu(self, line: str) -> None:
+        if fits_header(self._info[-1], line.strip()):
+            self._info.append(line.strip())
+            self._take = self._pending
+        elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not urc.body:
+            self._emit(urc, line)
+        else:
+            self._info.append("")
+            self._take = self._pending
+            self._pending(line)
+
+    def _await_text(self, header: str) -> None:
+        self._text_body = TextBody(header)
+        self._minds_blanks = True
+        self._after_blank = False
+        self._take = self._text
+
+    def _text(self, line: str) -> None:
+        assert self._text_body is not None
+        name = line.partition(":")[0]
+        ends = line in results.PLAIN or name in results.ERROR_NAMES or name in self._names
+        if ends and self._text_body.may_end(after_blank=self._after_blank):
+            self._info.append(self._text_body.text)
+            self._text_body = None
+            self._minds_blanks = False
+            self._take = self._pending
+            self._pending(line)
+        else:
+            self._text_body.add(line)
+        self._after_blank = False
+
+    def _is_shaped(self, line: str, place: int) -> bool:
+        """Whether an unusual line is information: bare, free text, or a prefix in another case (`^NDISSTATQry`)."""
+        shape = self._command.shape if self._command else None
+        if isinstance(shape, Lines) or (isinstance(shape, Bare) and shape.valid(bare_value(line))):
+            self._add_info(line)
+            return True
+        known = {name.upper(): name for name in self._names}.get(line[: max(place, 0)].upper())
+        if known is None or known == line[:place]:
+            return False
+        self._pending(known + line[place:])
+        return True
