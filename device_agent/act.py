@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from device_agent.facts import GateFacts
 from firmware_bridge.host import Host
-from firmware_bridge.host.dnsmasq import DnsSettings, FilterReadBack
+from firmware_bridge.host.dnsmasq import DnsSettings
 from firmware_bridge.host.nft import FirewallSettings
+from firmware_bridge.host.state import FilterReadBack
 
 
 class Gate:

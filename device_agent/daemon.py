@@ -163,7 +163,10 @@ class Agent:
         """Take a document: keep it, then follow it. One with a lower revision is refused."""
         current = self._document.revision if self._document is not None else -1
         if desired.revision <= current:
-            if desired.revision < current:
+            if desired.revision == current:
+                # It asks what we are: our hello may have reached nobody.
+                self.session.report()
+            else:
                 _log.warning("an older document was refused", extra={"revision": desired.revision, "current": current})
             return
         try:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from firmware_bridge.host.dnsmasq import FilterReadBack, Rendered
-from firmware_bridge.host.nft import FirewallState
+from firmware_bridge.host.state import FilterReadBack, FirewallState, Rendered
 from firmware_bridge.types import (
     Bearer,
     BearerSettings,

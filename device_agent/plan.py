@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from device_agent.facts import PLANNED, FilterStatus, GateFacts, Goal, ModemFacts, Reason
-from firmware_bridge.host.nft import MAX_OPEN_S
+from firmware_bridge.host.state import MAX_OPEN_S
 from firmware_bridge.types import BearerSettings, SimState
 
 # The open element is given this much anew when a third of it is gone.

@@ -24,6 +24,7 @@ from firmware_bridge.errors import HostToolError
 from firmware_bridge.host.dns import NXDOMAIN, TXT, A, Resolver
 from firmware_bridge.host.nft import known_resolvers
 from firmware_bridge.host.process import Child, Runner
+from firmware_bridge.host.state import FilterReadBack, Rendered
 
 # The name under which a running dnsmasq tells which rules it has loaded (RFC 6761: .invalid never resolves).
 WITNESS: Final = "in-force.filter.minihub.invalid"
@@ -67,27 +68,6 @@ class FilterRules:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     safe_search: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A configuration on disk: the digest of its rules, how many names it refuses, and what it could not express."""
-
-    path: Path
-    rules_digest: str
-    witness: str
-    refused_names: int
-    unusable: tuple[str, ...]
-    enabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FilterReadBack:
-    """What the running dnsmasq answers. `witness` is None when it does not answer or is not ours."""
-
-    running: bool
-    witness: str | None = None
-    refuses: bool = False
 
 
 @cache

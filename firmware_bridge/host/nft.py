@@ -11,18 +11,17 @@ transaction: a plain add does not refresh an element that is there), with the fl
 
 import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from firmware_bridge.errors import HostToolError
 from firmware_bridge.host.process import Runner
+from firmware_bridge.host.state import MAX_OPEN_S, FirewallState
 
 TABLE: Final = "minihub"
 OPEN_SET: Final = "forwarding_open"
-# The longest life of the open element (s): a dead agent closes within this.
-MAX_OPEN_S: Final = 90
 DEADLINE_S: Final = 5.0
 
 _FAMILY_TABLE: Final = {"family": "inet", "table": TABLE}
@@ -38,15 +37,6 @@ class FirewallSettings:
     wan: str
     dns_port: int = 53
     filtering: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class FirewallState:
-    """The table read back. `open_for_s` is what is left of the open element, None when forwarding is closed."""
-
-    installed: bool
-    open_for_s: int | None = None
-    refused: dict[str, int] = field(default_factory=dict)
 
 
 @cache

@@ -26,8 +26,7 @@ from device_agent.plan import (
     next_modem_step,
 )
 from device_agent.policy import Inputs, decide
-from firmware_bridge.host.dnsmasq import FilterReadBack, Rendered
-from firmware_bridge.host.nft import FirewallState
+from firmware_bridge.host.state import FilterReadBack, FirewallState, Rendered
 from firmware_bridge.types import Bearer, BearerSettings, Registration, RegistrationState, Sim, SimState
 
 WANTED = Rendered(Path("f"), "sha256:" + "0" * 64, "wanted", 3, (), enabled=True)
