@@ -75,7 +75,10 @@ class RecoveringOpener:
                 await self._restart(port)
         elif rung is Rung.POWER_CUT and self._cut_power is not None:
             _log.warning("the modem did not come back: cutting its power")
-            await self._cut_power()
+            try:
+                await self._cut_power()
+            except BridgeError as error:  # the failed opening is what the caller must hear
+                _log.warning("its power cannot be cut: %s", error)
 
     async def _restart(self, port: str) -> None:
         """Write the restart and expect nothing: a modem whose output hangs may still read."""

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from firmware_bridge.detect import open_modem
-from firmware_bridge.errors import BridgeError, ModemSilentError, PortBusyError, PortNotFoundError
+from firmware_bridge.errors import (
+    BridgeError,
+    HostToolError,
+    ModemSilentError,
+    PortBusyError,
+    PortError,
+    PortNotFoundError,
+)
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.recovery import RecoveringOpener
 from simulator.virtual.loop import run_virtual
@@ -30,6 +37,7 @@ class _Board:
 
     async def cut_power(self) -> None:
         self.cuts += 1
+        raise HostToolError("power", "the line cannot be written")  # and still the failed opening is what is told
 
     @property
     def restarts(self) -> int:
@@ -38,7 +46,7 @@ class _Board:
     async def fail_for(self, opener: RecoveringOpener, seconds: float) -> None:
         until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until:
-            with pytest.raises(BridgeError):
+            with pytest.raises((PortError, ModemSilentError)):
                 await opener(PORTS)
             await asyncio.sleep(5)
 
