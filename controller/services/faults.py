@@ -196,6 +196,14 @@ def view(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> Fau
     )
 
 
+def open_on_line(session: Session, line_id: str) -> tuple[Fault, ...]:
+    """Return the faults of a line that are not closed, oldest first."""
+    statement = select(Fault).where(
+        Fault.line_id == line_id, col(Fault.superseded_at).is_(None), col(Fault.closed_at).is_(None)
+    )
+    return tuple(session.exec(statement.order_by(col(Fault.reported_at), Fault.id)))
+
+
 def _open(session: Session, fault_id: str) -> Fault:
     fault = versions.present(session, Fault, fault_id)
     if fault.resolved_at is not None:

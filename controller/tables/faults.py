@@ -124,7 +124,7 @@ class Determination(Versioned, table=True):
     kind: str = column("what was determined", _FAULT, max_length=32)
     subject_id: str = column("the fault, line or hub concerned", _FAULT, type=ID)
     by: str = column("who stands for it", _FAULT, max_length=128)
-    reason: str = column("why", _FAULT, max_length=2000)
+    reason: str = column("why it was determined", _FAULT, max_length=2000)
     at: datetime = column("since when", _FAULT, type=INSTANT)
     withdrawn_at: datetime | None = column("until when", _FAULT, type=INSTANT, default=None)
 

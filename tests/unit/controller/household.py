@@ -179,6 +179,11 @@ class Household:
             done += [self.run(_deliver, claim=claim) for claim in held]
         return done
 
+    def outside_follows(self) -> None:
+        """Let the carrier and the post do what is owed, until nothing is."""
+        while self.carrier_does_as_told() or self.post_is_delivered():
+            self.look()
+
     def claim(self, noun: str, limit: int) -> tuple[owed.Claim, ...]:
         def claim_some(session: Session, actor: Actor, now: datetime) -> tuple[owed.Claim, ...]:
             del actor
