@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 # TS 27.007 9.2 and TS 27.005 3.2.5: answers that ask for patience. 14 and 314 SIM busy, 515 please wait.
 BUSY_CODES = frozenset({14, 314, 515})
 BUSY_TRIES = 12
+DIRECT_MOST = 16
 BUSY_WAIT_S = (0.25, 2.0)  # first and longest wait; 12 tries span about 17 s, a SIM at boot takes up to 10
 # Codes by which a modem says that it does not know a command or never will: 4 not supported, 3 not allowed is a state.
 _UNKNOWN_CODES = frozenset({4})
@@ -70,6 +72,8 @@ class Session:
         self._refused: list[Step] = []
         self._waiters: list[tuple[Callable[[ChannelEvent], bool], asyncio.Future[ChannelEvent]]] = []
         self.mailbox = EventMailbox()
+        # PDUs that came past the storage (+CMT, class 0); the oldest gives way.
+        self.direct: deque[str] = deque(maxlen=DIRECT_MOST)
         for channel in self._channels:
             channel.set_init(self._replay)
         self._pumps = [
@@ -208,6 +212,8 @@ class Session:
         for matches, future in self._waiters:
             if not future.done() and matches(event):
                 future.set_result(event)
+        if isinstance(event, Unsolicited) and event.name == "+CMT" and event.body is not None:
+            self.direct.append(event.body)
         if isinstance(event, Rebooted):
             self._unsupported.clear()
         for translated in self._translate(event):

@@ -1,10 +1,12 @@
 """Received messages in PDU mode (TS 27.005). Bodies go to the caller alone."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 from firmware_bridge.at.commands import Command, Messages, Prefixed
 from firmware_bridge.errors import CommandError
-from firmware_bridge.modem.parse.sms import join_parts, parse_cmgl, parse_cpms
+from firmware_bridge.modem.parse.sms import Stored, direct, join_parts, parse_cmgl, parse_cpms
 from firmware_bridge.modem.query import Query
 from firmware_bridge.modem.session import Session
 from firmware_bridge.types import Sms
@@ -25,11 +27,22 @@ async def receive(session: Session) -> tuple[Sms, ...]:
     """
     await session.patiently(Command("AT+CMGF=0"))
     storage, _, _ = await session.ask_first([STORAGE]) or (None, 0, 0)
-    messages, orphans = join_parts(await session.ask(ALL_MESSAGES), storage)
+    stored = await session.ask(ALL_MESSAGES)
+    _, orphans = join_parts(stored)
     for index in orphans[: max(0, len(orphans) - ORPHANS_MOST)]:
         _log.warning("deleting a message part whose rest never came, place %d", index)
         await delete_place(session, index)
-    return messages
+    return _with_direct(session, stored, storage)
+
+
+def _with_direct(session: Session, stored: Sequence[Stored], storage: str | None) -> tuple[Sms, ...]:
+    """Whole messages out of the storage and of what came past it; the latter is told once."""
+    unstored = direct(session.direct)
+    messages, waiting = join_parts([*unstored, *stored], storage)
+    kept = [session.direct[-1 - found.index] for found in unstored if found.index in waiting and found.deliver]
+    session.direct.clear()
+    session.direct.extend(kept)
+    return tuple(replace(sms, indexes=tuple(index for index in sms.indexes if index >= 0)) for sms in messages)
 
 
 async def delete_place(session: Session, index: int) -> None:

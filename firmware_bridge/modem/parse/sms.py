@@ -24,6 +24,11 @@ def _decoded(pdu: str) -> Deliver | None:
         return None
 
 
+def direct(pdus: Iterable[str]) -> list[Stored]:
+    """PDUs that are in no storage (+CMT), under the places -1, -2 … in their order."""
+    return [Stored(-1 - place, _decoded(pdu)) for place, pdu in enumerate(pdus)]
+
+
 def parse_cmgl(lines: Sequence[str]) -> tuple[Stored, ...]:
     """`+CMGL: <index>,<stat>,[alpha],<length>` each followed by its PDU line; an empty list is a bare OK (Q17).
 

@@ -25,6 +25,7 @@ from firmware_bridge.types import (
 )
 from simulator.virtual.loop import run_virtual
 from tests.unit.bridge.modem.scripted import Answer, Scripted, drive, open_driver
+from tests.unit.bridge.modem_parse.pdu_encoder import deliver
 from tests.unit.bridge.modem_parse.rows_sms import PDU
 
 INTERNET = BearerSettings("internet")
@@ -260,3 +261,27 @@ def test_an_init_step_that_the_sim_delayed_is_taken_when_the_sim_is_ready() -> N
 
     busy = ["+CMS ERROR: 314", ""]
     drive({"AT+CNMI=2,1,0,0,0": busy, "AT+CNMI=2,1": "+CMS ERROR: 314"}, scenario)
+
+
+def test_a_message_past_the_storage_is_told_once() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        port.say(f"\r\n+CMT: ,{len(PDU) // 2 - 8}\r\n{PDU}\r\n".encode())
+        assert (await anext(modem.events())).kind is ModemEventKind.SMS
+        found = await modem.receive_sms()
+        assert [(sms.body, sms.indexes) for sms in found] == [("wake", ())]
+        await modem.delete_sms(found[0])
+        assert await modem.receive_sms() == ()
+
+    drive({"AT+CMGL=4": ""}, scenario)
+
+
+def test_a_part_past_the_storage_waits_for_the_rest_in_it() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        first, second = (deliver(text, header=bytes([0, 3, 7, 2, number])) for number, text in ((1, "a"), (2, "b")))
+        port.say(f"\r\n+CMT: ,{len(first) // 2 - 1}\r\n{first}\r\n".encode())
+        await asyncio.sleep(0.1)
+        assert await modem.receive_sms() == ()
+        port.says["AT+CMGL=4"] = f"+CMGL: 4,0,,{len(second) // 2 - 1}\n{second}"
+        assert [(sms.body, sms.indexes) for sms in await modem.receive_sms()] == [("ab", (4,))]
+
+    drive({"AT+CMGL=4": ""}, scenario)
