@@ -49,12 +49,22 @@ def root(
     """Play the hardware and the world around a 4G Mini Hub."""
 
 
-def register_commands() -> None:
-    """Let every module of this package add its commands; idempotent."""
+def register_commands(only: str | None = None) -> None:
+    """Let the modules of this package add their commands; with `only`, that one if there is such a module.
+
+    A module is called as its command is, so that `hub-sim modem` need not wait for what `hub-sim demo` imports.
+    """
     if app.registered_commands or app.registered_groups:
         return
-    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        module = importlib.import_module(f"{__name__}.{found.name}")
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name != "__main__")
+    for name in [only] if only in names else names:
+        try:
+            module = importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] == "simulator":
+                raise
+            # Its extra is not installed (`hil` alone has no HTTP libraries): that command is not offered.
+            continue
         register = getattr(module, "register", None)
         if register is not None:
             register(app)
@@ -62,7 +72,7 @@ def register_commands() -> None:
 
 def main() -> None:
     """Run the command line; the console script `hub-sim`."""
-    register_commands()
+    register_commands(next(iter(sys.argv[1:]), None))
     try:
         app()
     except SimulatorError as error:

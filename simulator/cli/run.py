@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -49,15 +49,10 @@ def run(
     typer.echo(f"{scenario}: seed {number}", err=True)
     if virtual and (listen or control):
         raise UsageError("--virtual has no ports and no control socket", remedy="leave out --listen and --control")
-    out = trace.open("wb") if trace else sys.stdout.buffer
-
-    def write(line: TraceLine) -> None:
-        out.write(line.encode())
-        out.flush()
-
+    out = _TraceFile(trace)
     try:
         if virtual:
-            play_virtual(chosen, seed=number, on_trace=write)
+            play_virtual(chosen, seed=number, on_trace=out.write)
             return
         options = LiveOptions(
             listen=tuple(listen or ()),
@@ -72,12 +67,29 @@ def run(
         )
         run_until_stopped(
             lambda stop: play_live(
-                chosen, seed=number, options=options, on_trace=write, ready=_announce_ports, stop=stop
+                chosen, seed=number, options=options, on_trace=out.write, ready=_announce_ports, stop=stop
             )
         )
     finally:
-        if trace:
-            out.close()
+        out.close()
+
+
+class _TraceFile:
+    """Where the trace goes. A file is opened with the first line, so that a run that cannot start spoils none."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._out: BinaryIO | None = None
+
+    def write(self, line: TraceLine) -> None:
+        if self._out is None:
+            self._out = self._path.open("wb") if self._path else sys.stdout.buffer
+        self._out.write(line.encode())
+        self._out.flush()
+
+    def close(self) -> None:
+        if self._out is not None and self._path is not None:
+            self._out.close()
 
 
 def _announce_ports(addresses: tuple[str, ...]) -> None:

@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from simulator.clock import LoopClock
 from simulator.control.commands import Command, InjectFault, perform
 from simulator.control.host_faults import HostFaults
-from simulator.control.reporting import Reporter
 from simulator.control.server import serve_control
 from simulator.control.trace import TraceLine
 from simulator.control.world import World
 from simulator.faults import Fault, make_fault
 from simulator.host.install import install_standins
-from simulator.modem.attach_client import AttachClient
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Wire, parse_listen
+from simulator.radio import AskNetwork
 from simulator.scenario import Scenario
 
 
@@ -78,9 +75,7 @@ async def play_live(
     # Others' clocks take part in a live run, so its day is today.
     clock = LoopClock(loop.time, start=datetime.now(UTC), factor=options.speed)
     async with contextlib.AsyncExitStack() as stack:
-        network = AttachClient(options.carrier_url) if options.carrier_url else None
-        if network is not None:
-            stack.push_async_callback(network.close)
+        network = _ask_carrier(options, stack)
         world = World(scenario, clock=clock, seed=seed, network=network, on_event=perform, on_trace=on_trace)
         host = _play_host(world, options)
         driver = _Driver(world, clock)
@@ -97,6 +92,16 @@ async def play_live(
         driver.settle()
         ready(wire.addresses)
         await stop.wait()
+
+
+def _ask_carrier(options: LiveOptions, stack: contextlib.AsyncExitStack) -> AskNetwork | None:
+    if options.carrier_url is None:
+        return None
+    from simulator.modem.attach_client import AttachClient
+
+    client = AttachClient(options.carrier_url)
+    stack.push_async_callback(client.close)
+    return client
 
 
 def _play_host(world: World, options: LiveOptions) -> HostFaults | None:
@@ -126,6 +131,10 @@ def _actor(world: World, host: HostFaults | None, driver: _Driver) -> Callable[[
 
 @contextlib.asynccontextmanager
 async def _reporting(world: World, options: LiveOptions) -> AsyncIterator[None]:
+    import httpx
+
+    from simulator.control.reporting import Reporter
+
     headers = {"Authorization": f"Bearer {options.api_key}"}
     async with httpx.AsyncClient(base_url=options.api_url or "", headers=headers, trust_env=False) as client:
         reporter = Reporter(client)

@@ -14,7 +14,7 @@ Action = Callable[[], None]
 
 
 class Wheel:
-    """Runs actions on the loop's time, up to SLOT_S late. Nothing is cancelled: an action looks whether it is wanted."""
+    """Runs actions on the loop's time, up to SLOT_S late. Nothing is cancelled: an action looks if it is wanted."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

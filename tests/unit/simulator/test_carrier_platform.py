@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.carrier import GOOD, Account, Manners, Platform, ProvisioningError, SimOrder, load_manners
@@ -222,6 +222,7 @@ def test_maintenance_refuses_everybody_until_its_end() -> None:
     assert account.admit(manners, started_s=100.0, now_s=170.0) is None
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0.1, max_value=20), st.lists(st.floats(min_value=0, max_value=3), max_size=60))
 def test_no_second_ever_admits_more_than_twice_the_rate(rate: float, gaps: list[float]) -> None:
     manners = Manners(calls_per_second=rate)
@@ -301,6 +302,7 @@ def test_with_real_manners_webhooks_overtake_each_other() -> None:
     assert versions != sorted(versions)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_the_same_seed_gives_the_same_bytes(seed: int) -> None:
     def play() -> list[Any]:

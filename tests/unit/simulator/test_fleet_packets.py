@@ -1,7 +1,7 @@
 """The fleet's MQTT 5 codec, against the standard's own bytes and laws, and what makes a fleet repeatable."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_agent.protocol import is_hub_id
@@ -30,6 +30,7 @@ def test_a_subscribe_asks_for_quality_one() -> None:
     assert packets.subscribe(7, ("t",)).hex() == "82070007" + "00" + "000174" + "01"
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=50).filter(lambda text: max(text) < "\ud800" or max(text) > "\udfff"),
     st.integers(1, 65535),
@@ -42,6 +43,7 @@ def test_a_publish_comes_back_as_it_was(topic: str, packet_id: int, payload: byt
     assert packets.read_publish(packet) == (topic, packet_id, payload)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.integers(1, 50))
 def test_packets_come_whole_however_the_stream_is_cut(payloads: list[bytes], size: int) -> None:
     stream = b"".join(packets.publish(packets.text("t"), 1, payload) for payload in payloads)
@@ -53,6 +55,7 @@ def test_packets_come_whole_however_the_stream_is_cut(payloads: list[bytes], siz
     assert buffer == b""
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_packets_or_a_packet_error(data: bytes) -> None:
     try:
