@@ -12,6 +12,7 @@ from simulator.cli.running import run_until_stopped
 from simulator.clock import LoopClock
 from simulator.modem import SimulatedModem, load, names
 from simulator.modem.attach_client import AttachClient
+from simulator.modem.gsup_client import GsupClient
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Listen, UsageError, Wire, parse_listen
 from simulator.scenario import load_scenario
@@ -31,11 +32,22 @@ def _card(iccid: str, imsi: str, msisdn: str, pin: str | None) -> Uicc:
     return card
 
 
+def _network(url: str) -> AttachClient | GsupClient:
+    if not url.startswith("gsup://"):
+        return AttachClient(url)
+    host, _, port = url.removeprefix("gsup://").rstrip("/").rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"--carrier-url {url!r} names no register", remedy="write gsup://HOST:PORT")
+    return GsupClient(host, int(port))
+
+
 def modem(
     listen: Annotated[list[str], typer.Option(help="pty:PATH, unix:PATH or tcp:HOST:PORT; ,role=diag at will.")],
     personality: Annotated[str, typer.Option(help=f"One of {', '.join(names())}.")] = "quectel-ec25",
     seed: Annotated[int | None, typer.Option(help="The same seed plays the same run.")] = None,
-    carrier_url: Annotated[str | None, typer.Option(help="Ask this simulated carrier before each attach.")] = None,
+    carrier_url: Annotated[
+        str | None, typer.Option(help="Ask it before each attach: http://… or gsup://HOST:PORT.")
+    ] = None,
     time_factor: Annotated[float, typer.Option(min=0.001, help="How much faster than real time.")] = 1.0,
     iccid: Annotated[str, typer.Option(help="The card's ICCID.")] = "8944300000000000001",
     imsi: Annotated[str, typer.Option(help="The card's IMSI.")] = "234300000000001",
@@ -64,11 +76,13 @@ def modem(
         loop = asyncio.get_running_loop()
         clock = LoopClock(loop.time, start=began, factor=time_factor)
         hub = PtyHub(loop)
-        client = AttachClient(carrier_url) if carrier_url else None
+        client = _network(carrier_url) if carrier_url else None
         device = SimulatedModem(
             made, clock=clock, random=Random(chosen_seed), card=card, network=client, imei=imei,
             recheck_s=30.0 if client else 3240.0,
         )  # fmt: skip
+        if isinstance(client, GsupClient):
+            client.on_detach = device.detach
         try:
             async with Wire(device, clock, listens, hub=hub) as wire:
                 device.power_on(boot=boot)

@@ -110,9 +110,6 @@ class SimulatedModem:
         self._flush()
         return self.agenda.next_deadline()
 
-    def note_output(self) -> None:
-        """Output appeared outside of `feed` and `settle`; the next of these hands it on."""
-
     def _flush(self) -> None:
         for port in self.ports.values():
             if port.sink is not None and (data := port.take()):
@@ -364,6 +361,12 @@ class SimulatedModem:
         """Somebody sends this subscriber a short message; out of reach it waits in the network."""
         self.agenda.run_due()
         self.messages.deliver(sender, text)
+        self.settle()
+
+    def detach(self, cause: int | None) -> None:
+        """The network ends the service, with an EMM cause if it gives one."""
+        self.agenda.run_due()
+        self.registration.network_detach(cause)
         self.settle()
 
     def move_cells(self, path_loss_db: float) -> None:

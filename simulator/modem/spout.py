@@ -96,6 +96,5 @@ class Spout:
         if self._drops:
             self._emit(bytes(self._drops[:1]))
             del self._drops[:1]
-            self._modem.note_output()
         if self._drops:
             self._drip = self._modem.agenda.after(FRAGMENT_GAP_S, self._drop)

@@ -19,7 +19,7 @@ from simulator.faults import FaultBoard
 from simulator.modem import SimulatedModem, default_card, load
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Wire, parse_listen
-from simulator.radio import Air, cells_of
+from simulator.radio import Air, AskNetwork, cells_of
 from simulator.uicc import Uicc
 
 PACKAGES = {
@@ -30,6 +30,8 @@ PACKAGES = {
     "gammu": "gammu",
     "chat": "ppp",
     "comgt": "comgt",
+    "osmo-hlr": "osmo-hlr",
+    "osmo-hlr-db-tool": "osmo-hlr",
     "unshare": "util-linux",
     "mount": "mount",
 }
@@ -196,7 +198,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    personality: str, *listens: str, card: Uicc | None = None, air: Air | None = None, factor: float = 4.0
+    personality: str, *listens: str, card: Uicc | None = None, network: AskNetwork | None = None, factor: float = 4.0
 ) -> AsyncIterator[Bench]:
     """A modem that is up; `{d}` in a listen address is its directory. Simulated time runs `factor` times as fast."""
     loop = asyncio.get_running_loop()
@@ -206,7 +208,7 @@ async def bench(
     clock = LoopClock(loop.time, factor=factor)
     modem = SimulatedModem(
         load(personality), clock=clock, random=Random(7), card=card or default_card(), faults=faults,
-        air=air or Air(cells_of(), seed=7),
+        air=Air(cells_of(), seed=7), network=network,
     )  # fmt: skip
     fronts = tuple(parse_listen(listen.format(d=directory)) for listen in listens)
     try:
