@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -71,7 +71,7 @@ async def read_feed(
         after = _position(last_event_id)
     if "text/event-stream" in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(door, actor, after), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(follow(door, actor, after), media_type="text/event-stream", headers=headers)
     entries = await door.run(_read, actor, after=after)
     return JSONResponse({"entries": [_entry(e) for e in entries], "next": entries[-1].sequence if entries else after})
 
@@ -123,7 +123,7 @@ def _read(session: Any, actor: Any, now: Any, *, after: int) -> tuple[FeedEntry,
     return feed.read(session, after=after, limit=_LIMIT)
 
 
-async def _stream(door: Services, actor: Actor, after: int) -> AsyncIterator[str]:
+async def follow(door: Services, actor: Actor, after: int) -> AsyncGenerator[str]:
     """Yield entries as they are committed; a comment now and then shows a reader that the stream lives."""
     changed = asyncio.Event()
     cancel = door.database.subscribe(lambda committed: changed.set() if committed.feed else None)
