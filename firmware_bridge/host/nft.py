@@ -85,7 +85,7 @@ class Nft:
         try:
             listed = json.loads(done.stdout)["nftables"]
             return _state(listed, settings)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise HostToolError("nft", f"the listing is not understood ({error})") from None
 
     async def _apply(self, commands: list[dict[str, Any]]) -> None:

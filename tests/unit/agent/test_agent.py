@@ -106,7 +106,7 @@ def test_the_lease_ends_offline_too() -> None:
     async def story(hub: VirtualHub) -> None:
         hub.broker.available = False
         hub.broker.restart(keep_store=True)
-        took = await hub.until(lambda: not hub.open, within_s=4000.0)
+        took = await hub.until(lambda: not hub.open, within_s=4000.0, look_s=0.5)
         assert 3590.0 < took <= 3601.0
         await hub.until(lambda: hub.reason == "lease_ended", within_s=2.0)
 
@@ -159,7 +159,7 @@ def test_a_lost_network_closes_it_and_the_radio_is_cycled_after_a_refusal() -> N
         cycled_at = []
         for _ in range(3):
             before = hub.modem.calls.count("cycle_radio")
-            await hub.until(lambda: hub.modem.calls.count("cycle_radio") > before, within_s=2400.0)  # noqa: B023
+            await hub.until(lambda: hub.modem.calls.count("cycle_radio") > before, within_s=2400.0, look_s=1.0)  # noqa: B023
             cycled_at.append(now_s())
         gaps = [b - a for a, b in itertools.pairwise(cycled_at)]
         assert all(240 <= gap <= 2000 for gap in gaps)

@@ -144,12 +144,12 @@ class VirtualHub:
     def reason(self) -> str:
         return str(self.agent.board.reason)
 
-    async def until(self, holds: Callable[[], Any], within_s: float = 600.0) -> float:
+    async def until(self, holds: Callable[[], Any], within_s: float = 600.0, look_s: float = 0.05) -> float:
         """Wait in virtual time; returns how long it took."""
         began = now_s()
         while not holds():
             assert now_s() - began < within_s, f"not within {within_s} s; {self.reason}, {self.agent.board}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(look_s)
         return now_s() - began
 
     def reports(self) -> list[Reported]:
