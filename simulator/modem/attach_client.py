@@ -18,7 +18,9 @@ class AttachClient:
     """`ask_attach` over HTTP. No answer means no verdict: the modem's own timer then ends the attempt."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=DEADLINE_S)
+        # Loading certificates takes longer than starting a modem, and a platform next door has none.
+        secure = url.startswith("https:")
+        self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=DEADLINE_S, verify=secure, trust_env=secure)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask_attach(self, answer: Callable[[Verdict], None], *, iccid: str, imsi: str, imei: str) -> None:
@@ -38,6 +40,10 @@ class AttachClient:
             LOG.warning("the carrier gave no verdict: %s", error)
             return
         answer(verdict)
+
+    async def idle(self) -> None:
+        """Wait until every question was answered or given up."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
         """Give up open questions and close."""

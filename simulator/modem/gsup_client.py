@@ -47,6 +47,10 @@ class GsupClient:
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
+    async def idle(self) -> None:
+        """Wait until every question was sent or given up."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
     async def close(self) -> None:
         """Give up questions and close; idempotent."""
         tasks = [*self._asking, *([self._reading] if self._reading else [])]
