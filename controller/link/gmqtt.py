@@ -112,7 +112,8 @@ class _Link:
 
     def _regulate_reading(self) -> None:
         transport = self._client._connection._transport  # noqa: SLF001  # gmqtt offers no flow control
-        full = len(self._unsettled) >= self._bound
+        if full := len(self._unsettled) >= self._bound:
+            self.subscribed.set()  # a resumed session filled us before SUBACK, which can't be read now: it has to wait
         if not transport.is_closing() and transport.is_reading() == full:
             (transport.pause_reading if full else transport.resume_reading)()
 

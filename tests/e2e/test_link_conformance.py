@@ -258,5 +258,18 @@ async def test_unsettled_deliveries_are_bounded_and_nothing_is_dropped(bench: Be
         assert len(held) + len(await until_quiet(a)) == total
 
 
+async def test_a_session_with_more_than_the_bound_is_resumed(bench: Bench) -> None:
+    if bench.bound is None:
+        pytest.skip("a hub gets a handful of documents, and drops what is beyond its queue: the state comes again")
+    peer, total = await bench.peer(), 3000
+    async with connect(peer, "a", "t"):
+        pass
+    async with connect(await bench.peer(), "b") as b:
+        for _ in range(total // 100):
+            await asyncio.gather(*(b.publish("t", bytes(1024)) for _ in range(100)))
+    async with connect(peer, "a", "t") as a:
+        assert len(await take(a, total)) == total
+
+
 async def _nothing(_client_id: str) -> None:
     """There is nothing to cut."""
