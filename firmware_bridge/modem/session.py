@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 BUSY_CODES = frozenset({14, 314, 515})
 BUSY_TRIES = 12
 DIRECT_MOST = 16
+# Some modems refuse with ERROR whatever needs a SIM, so a change of SIM makes every refusal worth asking again.
+_SIM_CHANGES = frozenset({"+CPIN", "+QSIMSTAT", "^SIMST", "+SIMCARD"})
 BUSY_WAIT_S = (0.25, 2.0)  # first and longest wait; 12 tries span about 17 s, a SIM at boot takes up to 10
 # Codes by which a modem says that it does not know a command or never will: 4 not supported, 3 not allowed is a state.
 _UNKNOWN_CODES = frozenset({4})
@@ -214,7 +216,7 @@ class Session:
                 future.set_result(event)
         if isinstance(event, Unsolicited) and event.name == "+CMT" and event.body is not None:
             self.direct.append(event.body)
-        if isinstance(event, Rebooted):
+        if isinstance(event, Rebooted) or (isinstance(event, Unsolicited) and event.name in _SIM_CHANGES):
             self._unsupported.clear()
         for translated in self._translate(event):
             self.mailbox.put(translated)

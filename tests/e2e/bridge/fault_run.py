@@ -106,9 +106,9 @@ class Run:
         _check(found.mnc_length in {None, 2}, "MNC length", found)
         _check(found.pin_tries in {None, 3}, "PIN tries", found)
 
-    @staticmethod
-    def _registration(found: Registration) -> None:
-        _check(found.tac is None or 0 < found.tac < 0xFFFE, "TAC", found)
+    def _registration(self, found: Registration) -> None:
+        known = {(cell.tac, cell.cell_id) for cell in self.simulated.air.cells}
+        _check(found.tac is None or (found.tac, found.cell_id) in known, "cell", found)
         _check(found.reject_cause is None, "cause", found)
 
     @staticmethod
@@ -117,8 +117,11 @@ class Run:
         _check(found.mcc is None or code in NETWORKS, "network", found)
         _check(found.name in {None, NETWORKS.get(code)} or found.mcc is None, "name", found)
 
-    @staticmethod
-    def _signal(found: Signal) -> None:
+    def _signal(self, found: Signal) -> None:
+        places = {(cell.tac, cell.cell_id) for cell in self.simulated.air.cells}
+        channels = {(cell.pci, cell.earfcn, cell.band) for cell in self.simulated.air.cells}
+        _check(found.cell_id is None or (found.tac, found.cell_id) in places, "cell", found)
+        _check(found.pci is None or (found.pci, found.earfcn, found.band) in channels, "channel", found)
         _check(found.rssi_dbm is None or -90 <= found.rssi_dbm <= -40, "RSSI", found)
         _check(found.rsrp_dbm is None or -110 <= found.rsrp_dbm <= -60, "RSRP", found)
         _check(found.rsrq_db is None or -15 <= found.rsrq_db <= -5, "RSRQ", found)

@@ -285,3 +285,15 @@ def test_a_part_past_the_storage_waits_for_the_rest_in_it() -> None:
         assert [(sms.body, sms.indexes) for sms in await modem.receive_sms()] == [("ab", (4,))]
 
     drive({"AT+CMGL=4": ""}, scenario)
+
+
+@pytest.mark.parametrize("line", ["+CPIN: READY", "+QSIMSTAT: 1,1", "^SIMST: 1"])
+def test_a_change_of_sim_makes_refusals_worth_asking_again(line: str) -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.registration()).state is RegistrationState.UNKNOWN
+        port.says["AT+CEREG?"] = "+CEREG: 3,1"
+        port.say(line)
+        await asyncio.sleep(0.1)
+        assert (await modem.registration()).state is RegistrationState.HOME
+
+    drive({"AT+CEREG?": "ERROR"}, scenario)
