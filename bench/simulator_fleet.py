@@ -52,10 +52,12 @@ def figures() -> list[dict[str, Any]]:
 def _rows(seen: dict[str, Any]) -> list[dict[str, Any]]:
     rate = seen["messages"] / seen["window_s"]
     due = seen["hubs"] / INTERVAL_S
+    # On a machine that is busy with something else fewer messages pass: the cost is then stated for all that were due.
+    cores = seen["cores"] * max(1.0, due / rate)
     return [
         _row("simulator.fleet_hubs", seen["hubs"], "hubs in one process", WANTED, seen["hubs"] >= WANTED),
         _row("simulator.fleet_messages", round(rate), "acknowledged messages/s", round(due), rate >= 0.98 * due),
-        _row("simulator.fleet_cpu", round(seen["cores"], 3), "cores", CORES_GOAL, seen["cores"] <= CORES_GOAL),
+        _row("simulator.fleet_cpu", round(cores, 3), "cores", CORES_GOAL, cores <= CORES_GOAL),
         _row(
             "simulator.fleet_memory",
             round(seen["kilobytes"], 2),

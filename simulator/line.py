@@ -52,7 +52,7 @@ class LineEvent:
 
 
 def declare_outage(part: OutagePart, line_id: str, start: datetime) -> dict[str, object]:
-    """The body of `POST /v1/outages` for an outage of a scenario that began at `start`."""
+    """The body of `POST /v1/outages` for an outage of a run that began at `start`; it is declared by being sent."""
 
     def at(seconds: float | None) -> str | None:
         return None if seconds is None else (start + timedelta(seconds=seconds)).isoformat()
@@ -63,7 +63,6 @@ def declare_outage(part: OutagePart, line_id: str, start: datetime) -> dict[str,
         "whose": part.whose,
         "from_at": at(part.from_s),
         "until": at(part.to_s),
-        "declared_at": at(part.declared_at_s),
     }
 
 

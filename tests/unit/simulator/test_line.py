@@ -1,6 +1,5 @@
 """The broadband line: what its sources see in each pattern."""
 
-from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.api.schemas import LineEvents, NewOutage
 from simulator.clock import EPOCH, Agenda, ManualClock
 from simulator.line import Line, LineEvent, declare_outage
 from simulator.scenario import LinePart, OutagePart
@@ -73,11 +73,16 @@ def test_sources_tell_late_and_twice_and_never_change_the_time_it_happened() -> 
     assert [event.at for event in told] != sorted(event.at for event in told)
 
 
-def test_events_and_outages_have_the_form_of_the_api() -> None:
-    event = play(LinePart(line_id="L1"), 1000, touch=lambda line: line.restart_router(asked_by_us=True))[1][0].as_api()
-    assert set(event) == {"line_id", "kind", "at", "source", "cause"}
-    assert datetime.fromisoformat(event["at"]).utcoffset() is not None
-    outage = declare_outage(OutagePart(from_s=60, declared_at_s=3600, planned=True), "L1", EPOCH)
-    assert outage["from_at"] == "2026-01-05T09:01:00+00:00"
-    assert outage["declared_at"] == "2026-01-05T10:00:00+00:00"
-    assert outage["until"] is None
+def test_events_and_outages_are_what_the_controllers_api_takes() -> None:
+    line = "01990000-0000-7000-8000-000000000002"
+    _, told = play(LinePart(line_id=line), 1000, touch=lambda each: each.restart_router(asked_by_us=True))
+    events = LineEvents.model_validate({"events": [event.as_api() for event in told]}).events
+    assert [(event.kind.value, event.cause) for event in events][:2] == [
+        ("sync_lost", "our_restart"),
+        ("ppp_lost", "our_restart"),
+    ]
+    assert events[0].at.utcoffset() is not None
+    outage = NewOutage.model_validate(
+        declare_outage(OutagePart(from_s=60, declared_at_s=3600, planned=True), line, EPOCH)
+    )
+    assert (outage.from_at.isoformat(), outage.until, outage.planned) == ("2026-01-05T09:01:00+00:00", None, True)
