@@ -136,7 +136,7 @@ class Connection(ReplyAssembly):
                 self._take(line)
             elif self._minds_blanks:
                 self._blank()
-        if self._prompt is not None and self._splitter.partial and self._splitter.take_prompt():
+        if self._prompt is not None and self._held is None and self._splitter.take_prompt():
             self._answer_prompt()
 
     def next_event(self) -> ConnectionEvent | NeedData:

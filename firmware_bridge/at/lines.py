@@ -8,13 +8,16 @@ import re
 
 MAX_LINE = 8192  # the longest real one is an answer to +COPS=? or +CSIM, below 3 kB
 
+# Stands for a dropped line: it is no empty line, and means nothing to anybody.
+_DROPPED = "\x7f"
+
 _BREAK = re.compile("\r\n|\r|\n")
 
 
 class LineSplitter:
     """`feed(bytes)` gives the lines that ended, empty ones included; `partial` is the line that has not ended yet.
 
-    A line longer than `limit` characters is dropped whole; `dropped` counts its characters.
+    Of a line longer than `limit` characters a lone DEL is left; `dropped` counts the characters that went.
     """
 
     __slots__ = ("_behind_prompt", "_limit", "_skip_feed", "_skipping", "dropped", "partial")
@@ -52,7 +55,7 @@ class LineSplitter:
         rest = self.partial.lstrip(" ")
         if not rest.startswith(">"):
             return False
-        self.partial = rest[1:].lstrip(" ")
+        self.partial = _DROPPED if self._skipping else rest[1:].lstrip(" ")
         self._behind_prompt = not self.partial
         return True
 
@@ -63,13 +66,15 @@ class LineSplitter:
 
     def _bounded(self, lines: list[str]) -> list[str]:
         if self._skipping and lines:
-            self.dropped += len(lines.pop(0))
+            lines[0] = self._drop(lines[0])
             self._skipping = False
-        kept = [line for line in lines if len(line) <= self._limit]
-        if len(kept) < len(lines):
-            self.dropped += sum(len(line) for line in lines if len(line) > self._limit)
+        kept = [line if len(line) <= self._limit else self._drop(line) for line in lines]
         if self._skipping or len(self.partial) > self._limit:
-            self.dropped += len(self.partial)
             self._skipping = True
-            self.partial = ""
+            self.partial = self._drop(self.partial)
         return kept
+
+    def _drop(self, line: str) -> str:
+        """What stands for a line that is too long: a prompt at its start stays one."""
+        self.dropped += len(line) - 1
+        return ">" if line.lstrip(" ").startswith(">") else _DROPPED

@@ -403,8 +403,28 @@ def chunked(command: Command, data: bytes, cuts: list[int]) -> list[object]:
     return events
 
 
+SENDING = Command("AT+CMGS=1", Prompted("00", Prefixed("+CMGS")))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n>\x03\x1f\n+CMGS: 5\r\nOK\r\n",  # a prompt that ends in a line end
+        b"0\n>\x1f\n+",  # a prompt behind the final result
+        b"+CMT: ,2\r>>>>\n=2\nOK\n",  # a prompt where a PDU is due
+        b"> +CMGS: 5 \r\nOK\r\n",
+        b">" + b"x" * (2 * MAX_LINE),
+        b"> " + b"x" * MAX_LINE + b">\r\n+CMGS: 5\r\nOK\r\n",
+    ],
+)
+def test_prompts_mean_the_same_in_any_chunks(data: bytes) -> None:
+    whole = chunked(SENDING, data, [])
+    for size in (1, 2, 5, 4000):
+        assert chunked(SENDING, data, list(range(0, len(data), size))) == whole
+
+
 COMMANDS = [command for command, *_ in REPLIES] + [
-    Command("AT+CMGS=1", Prompted("00", Prefixed("+CMGS"))),
+    SENDING,
     Command("ATE0"),
     Command("ATV0"),
 ]
