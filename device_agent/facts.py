@@ -114,8 +114,6 @@ class ModemFacts:
     signal: Signal | None = None
     counters: Counters | None = None
     temperature: Temperature | None = None
-    port: str | None = None
-    usb_id: str | None = None
     problem: str = ""
 
 

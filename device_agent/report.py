@@ -221,7 +221,7 @@ def _identity(modem: ModemFacts, evidence: Mapping[str, str]) -> IdentityEvidenc
         modem_firmware=who.firmware if who else None,
         hub_model=evidence.get("hub_model"),
         hub_firmware=evidence.get("hub_firmware"),
-        usb_id=modem.usb_id,
+        usb_id=evidence.get("usb_id"),
         lan_mac=evidence.get("lan_mac"),
         branding=evidence.get("branding"),
         certificate_issuer=evidence.get("certificate_issuer"),

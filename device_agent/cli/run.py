@@ -26,7 +26,10 @@ from device_agent.store import Store, StoreError
 from firmware_bridge.detect import at_ports, find_ports, open_modem
 from firmware_bridge.errors import PortNotFoundError
 from firmware_bridge.host import open_host
-from firmware_bridge.transport import open_transport
+from firmware_bridge.host.power import Line
+from firmware_bridge.modem.generic import Modem as DriverModem
+from firmware_bridge.modem.recovery import RecoveringOpener
+from firmware_bridge.transport import Transport, open_transport
 
 _log = logging.getLogger("device_agent")
 
@@ -97,10 +100,11 @@ def _run_stored(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
 
 
 async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: Store) -> int:
+    seen = evidence(config)
     agent = Agent(
         config,
         link_port=AiomqttPort(config.broker.host, config.broker.port, tls, config.broker.keepalive_s),
-        open_modem=_opener(config.modem.baudrate),
+        open_modem=_opener(config, seen),
         host=open_host(
             Path(config.state),
             wifi=config.lan.wifi,
@@ -110,7 +114,7 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
         clock=Clock(floor_ms=int(store.kept("floor_ms") or b"0")),
         store=store,
         random=random.Random(),
-        evidence=evidence(config),
+        evidence=seen,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,16 +131,39 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
     return Exit.RESTART if agent.restart_wanted else Exit.DONE
 
 
-def _opener(baudrate: int) -> OpenModem:
-    """Ports to modem: those configured, or all that look like a modem's."""
+def _opener(config: Config, seen: dict[str, str]) -> OpenModem:
+    """Ports to modem: those configured, or all that look like a modem's; a modem that answers on none is recovered.
 
-    async def open_ports(ports: Sequence[str]) -> Modem:
-        tried = list(ports) or [port.device for port in at_ports(find_ports())]
+    What the port's USB identity tells goes into `seen`, as evidence.
+    """
+    rate, supply = config.modem.baudrate, Line(config.modem.power_line)
+    rng = random.Random()
+
+    def open_port(url: str) -> Transport:
+        return open_transport(url, baudrate=rate)
+
+    async def open_ports(ports: Sequence[str]) -> DriverModem:
+        return await open_modem(ports, open_transport=open_port)
+
+    recovering = RecoveringOpener(
+        open_ports,
+        cut_power=supply.cycle if supply.present else None,
+        opener=open_port,
+        jitter=lambda seconds: seconds * rng.uniform(0.8, 1.2),
+    )
+
+    async def find(ports: Sequence[str]) -> Modem:
+        there = find_ports()
+        tried = list(ports) or [port.device for port in at_ports(there)]
         if not tried:
             raise PortNotFoundError("modem", "no serial port of a modem is there; plug one in or set modem.ports")
-        return await open_modem(tried, open_transport=lambda url: open_transport(url, baudrate=baudrate))
+        modem = await recovering(tried)
+        usb_id = next((port.usb_id for port in there if port.device in tried and port.usb_id), None)
+        if usb_id is not None:
+            seen["usb_id"] = usb_id
+        return modem
 
-    return open_ports
+    return find
 
 
 def evidence(config: Config) -> dict[str, str]:

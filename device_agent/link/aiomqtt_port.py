@@ -8,7 +8,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,15 +16,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from device_agent.link.port import (
-    Delivery,
-    Link,
-    LinkError,
-    LinkLostError,
-    LinkRefusedError,
-    LinkUnreachableError,
-    Will,
-)
+from device_agent.link import port as ports
+from device_agent.link.port import Delivery, Link, LinkLostError, Will
 
 INBOX_MOST: Final = 512
 CONNECT_DEADLINE_S: Final = 10.0
@@ -114,7 +107,9 @@ class AiomqttPort:
         finally:
             pumping.cancel()
             await asyncio.gather(pumping, return_exceptions=True)
-            await _close(client)
+            # One that was lost already has nobody to say goodbye to.
+            with suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
 
     def _client(self, client_id: str, will: Will | None, session_expiry_s: int) -> aiomqtt.Client:
         client = aiomqtt.Client(
@@ -142,17 +137,14 @@ def _properties(packet: int, name: str, value: int | None) -> Properties | None:
     return properties
 
 
-def _connect_error(error: aiomqtt.MqttError) -> LinkError:
+def _connect_error(error: aiomqtt.MqttError) -> ports.LinkError:
     code = getattr(getattr(error, "rc", None), "value", None)
     text = str(error)
     if isinstance(code, int) and code >= 0x80 and code not in _LATER:
-        return LinkRefusedError(text, code)
+        return ports.LinkRefusedError(text, code)
     # A TLS alert or a certificate that does not verify is an answer, and one that waiting will not change.
-    return LinkRefusedError(text) if "ALERT" in text or "CERTIFICATE_VERIFY" in text else LinkUnreachableError(text)
-
-
-async def _close(client: aiomqtt.Client) -> None:
-    try:
-        await client.__aexit__(None, None, None)
-    except aiomqtt.MqttError:
-        return  # It was lost already; there is nobody to say goodbye to.
+    return (
+        ports.LinkRefusedError(text)
+        if "ALERT" in text or "CERTIFICATE_VERIFY" in text
+        else ports.LinkUnreachableError(text)
+    )
