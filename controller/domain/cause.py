@@ -123,36 +123,65 @@ def trouble_began_at(facts: Facts, fault: Fault, at: datetime) -> datetime:
     return min([*around, fault.reported_at])
 
 
-def _covered_since(outages: tuple[Outage, ...], at: datetime) -> datetime | None:
-    """Return since when outages have covered the line without a gap up to `at`, or None when none is on."""
-    on = [each.from_at for each in outages if is_open_between(each.from_at, each.until, at)]
-    if not on:
-        return None
-    start = min(on)
-    before = [
-        each.from_at for each in outages if each.from_at < start and each.until is not None and each.until >= start
+def _stretch_around(outages: tuple[Outage, ...], instant: datetime) -> tuple[Outage, ...]:
+    """Return the outages that follow on each other without a gap around `instant`; none where none was on then."""
+    found = {each for each in outages if is_open_between(each.from_at, each.until, instant)}
+    while True:
+        joined = {each for each in outages if each not in found and any(_touch(each, other) for other in found)}
+        if not joined:
+            return tuple(sorted(found, key=lambda each: (each.from_at, each.outage_id)))
+        found |= joined
+
+
+def _touch(one: Outage, other: Outage) -> bool:
+    return (one.until is None or other.from_at <= one.until) and (other.until is None or one.from_at <= other.until)
+
+
+def _came_back(
+    facts: Facts, fault: Fault, ended_at: datetime, at: datetime, rules: RuleSet, *, outages: tuple[Outage, ...]
+) -> bool:
+    """Say whether there is evidence that the line came back with the end of an outage, and none against it.
+
+    For it: a recovery seen since the report, or a later test that shows service. Against it, where no other outage
+    explains it: still down, a new loss, or a test without service.
+    """
+    spans = times_down(facts, fault.line_id, at)
+    tests = [
+        (each.at, meaning)
+        for each in observations_of(facts, fault.fault_id, at)
+        if (meaning := rules.observation_meanings.get((each.kind, each.result)))
+        in {Bearing.NO_SERVICE, Bearing.SERVICE_PRESENT}
+        and each.at >= ended_at
     ]
-    return _covered_since(tuple(each for each in outages if each.from_at < start), min(before)) if before else start
+    seen_back = any(each.ended_at is not None and each.ended_at >= fault.reported_at for each in spans)
+    losses = [each.began_at for each in spans if each.began_at >= ended_at]
+    losses += [when for when, meaning in tests if meaning is Bearing.NO_SERVICE]
+    losses += [at for each in spans if each.ended_at is None]
+    against = [each for each in losses if not _stretch_around(outages, each)]
+    return not against and (seen_back or tests[-1:] != [])
 
 
-def _is_accepted(facts: Facts, fault: Fault, outages: tuple[Outage, ...], at: datetime) -> bool:
+def _is_accepted(facts: Facts, fault: Fault, stretch: tuple[Outage, ...], at: datetime) -> bool:
     """Say whether a person, with the outage declared, has determined that this fault qualifies all the same."""
     word = latest_determination(facts, fault.fault_id, frozenset({DeterminationKind.FAULT_QUALIFIES}), at)
-    on = [each.declared_at for each in outages if is_open_between(each.from_at, each.until, at)]
-    return word is not None and all(declared <= word.at for declared in on)
+    return word is not None and all(each.declared_at <= word.at for each in stretch)
 
 
 def _cause_around(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Cause:
-    """Attribute a fault to an outage of its line that is on at `at` and was on when the trouble began.
+    """Attribute a fault to the outage of its line that was on when the trouble began.
 
-    Reading (T§10e i, 12d i): trouble that began before the outage, or outlasts it, is not caused by it.
+    Reading (T§10e i, 12d i): trouble that began before the outage is not caused by it. Trouble that outlasts it isn't
+    either, unless there is evidence that the line came back with its end.
     """
-    outages = outages_of(facts, fault.line_id)
-    since = _covered_since(outages, at)
+    outages = tuple(each for each in outages_of(facts, fault.line_id) if each.from_at <= at)
+    stretch = _stretch_around(outages, trouble_began_at(facts, fault, at))
     nothing = Cause(CauseKind.UNKNOWN, Basis.TEXT, "nothing found")
-    if since is None or trouble_began_at(facts, fault, at) < since:
+    if not stretch or _drops_stand_alone(facts, fault, at, rules, outages) or _is_accepted(facts, fault, stretch, at):
         return nothing
-    if _drops_stand_alone(facts, fault, at, rules, outages) or _is_accepted(facts, fault, outages, at):
-        return nothing
-    on = [each.outage_id for each in outages if is_open_between(each.from_at, each.until, at)]
-    return Cause(CauseKind.OUTAGE, Basis.TEXT, f"outage {', '.join(on)}")
+    names = f"outage {', '.join(each.outage_id for each in stretch)}"
+    if any(each.until is None or at < each.until for each in stretch):
+        return Cause(CauseKind.OUTAGE, Basis.TEXT, names)
+    ended_at = max(each.until for each in stretch if each.until is not None)
+    if _came_back(facts, fault, ended_at, at, rules, outages=outages):
+        return Cause(CauseKind.OUTAGE, Basis.READING, f"{names}, and the line came back with its end")
+    return nothing

@@ -147,8 +147,9 @@ def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
         layer = _LAYERS[event.kind]
         if event.kind not in _GAINS:
             if not lost:
-                found.append(Down(event.at, None, recovery_is_reported=layer in reporting))
+                found.append(Down(event.at, None, recovery_is_reported=False))
             lost.add(layer)
+            found[-1] = replace(found[-1], recovery_is_reported=found[-1].recovery_is_reported or layer in reporting)
         elif lost:
             lost -= {"sync", "ppp"} if layer == "ppp" else {"sync"}
             if not lost:

@@ -142,9 +142,9 @@ def ceased_at(
     reported = min(each.reported_at for each in facts.faults if each.fault_id == fault_id)
     for change in _changes(facts, reported, at):
         before = _decide_as_known(facts, fault_id, benefit, change - _INSTANT, rules)
-        after = _decide_as_known(facts, fault_id, benefit, change, rules)
-        if before is not None and before.outcome in _ON and after is not None:
-            return change, after
+        if before is not None and before.outcome in _ON:
+            after = _decide_as_known(facts, fault_id, benefit, change, rules)
+            return None if after is None else (change, after)
     return None
 
 

@@ -3,7 +3,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import luhn
 
@@ -74,6 +74,7 @@ VALUES = {
 EVIDENCE = st.builds(Evidence, **{name: st.none() | st.sampled_from(values) for name, values in VALUES.items()})
 
 
+@settings(deadline=None)
 @given(EVIDENCE, st.sampled_from(sorted(VALUES)), st.data())
 def test_no_single_signal_makes_a_unit_bt_branded(evidence: Evidence, name: str, data: st.DataObject) -> None:
     spoofed = data.draw(st.sampled_from(VALUES[name]))
@@ -88,6 +89,7 @@ def test_no_single_signal_makes_a_unit_bt_branded(evidence: Evidence, name: str,
         assert judge_brand(faked, TEST_TABLE).verdict is not BrandVerdict.BT_BRANDED
 
 
+@settings(deadline=None)
 @given(EVIDENCE)
 def test_bt_branded_needs_two_families_and_nothing_against(evidence: Evidence) -> None:
     found = judge_brand(evidence, TEST_TABLE)

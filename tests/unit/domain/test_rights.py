@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.domain.aggregates import TOTAL, computable, publish, with_totals
@@ -236,6 +236,7 @@ def determined(published: dict[tuple[str, str], int | None]) -> set[tuple[str, s
     return {hidden[c] for i, c in enumerate(pivots) if sum(1 for x in matrix[i] if x) == 1}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.tuples(st.sampled_from("rst"), st.sampled_from("xyz")), st.integers(0, 12), min_size=1))
 def test_nobody_can_be_computed_back(counts: dict[tuple[str, str], int]) -> None:
     published = publish(counts, 5)
