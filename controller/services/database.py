@@ -21,7 +21,7 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 from uuid6 import uuid7
 
-from controller.services import journal, lists, schema
+from controller.services import journal, lists, retention, schema
 from controller.services.actor import Actor
 from controller.services.errors import DatabaseBusyError, DatabaseError, DatabaseUnreachableError
 from controller.services.policy import Policy
@@ -122,6 +122,7 @@ class Database:
         """Do what `create` does on this thread, without a loop: command lines and tests."""
         schema.upgrade(self.engine)
         self.run_now(lists.seed_examples, actor=Actor.system("database"), now=lists.LONG_AGO)
+        self.run_now(retention.begin, actor=Actor.system("database"), now=lists.LONG_AGO)
 
     async def check(self) -> None:
         """Raise NewerDatabaseError or OlderDatabaseError unless the schema is exactly this code's."""

@@ -14,6 +14,8 @@ from controller.services.lists import ListView
 from controller.tables.hubs import HubRequest, HubSim, HubState
 
 NOUN: Final = "hubs"
+# A number further ahead than this was never given by a controller.
+_ABSURD: Final = timedelta(days=2)
 OPEN_REQUESTS: Final = ("asked", "begun")
 
 
@@ -82,6 +84,23 @@ def refresh(session: Session, hub_id: str, now: datetime, *, deadline: datetime 
         owed.mark(session, NOUN, hub_id, now=now, deadline=deadline)
         journal.changed(session, "hub", hub_id, "desired", revision=row.revision)
     return _document(row, journal.policy_of(session).renew_before)
+
+
+def overtake(session: Session, hub_id: str, seen: int, now: datetime) -> bool:
+    """Number the document above what a hub has seen: this database was restored from before that. False if absurd.
+
+    A hub refuses a lower number, so it would stay with a document nobody here knows.
+    """
+    row = state_of(session, hub_id)
+    if seen > int((now + _ABSURD).timestamp() * 1000):
+        return False
+    row.revision = max(seen + 1, int(now.timestamp() * 1000))
+    row.composed_at = now
+    row.version += 1
+    session.add(row)
+    session.flush()
+    journal.changed(session, "hub", hub_id, "desired", revision=row.revision)
+    return True
 
 
 def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, revision: int) -> None:

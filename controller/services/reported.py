@@ -83,6 +83,9 @@ def record(session: Session, actor: Actor, now: datetime, *, hub_id: str, report
     if row.forwarding_open:
         promises.observe_online(session, hub_id, now)
     _raise_alarms(session, hub_id, report, now)
+    if report.observed_revision > row.revision and not desired.overtake(session, hub_id, report.observed_revision, now):
+        message = f"hub {hub_id} reports a document that no controller ever numbered"
+        alarms.raise_alarm(session, "revision_absurd", "hub", hub_id, severity="major", message=message, now=now)
     document_owed = report.observed_revision != row.revision
     if document_owed:
         owed.mark(session, desired.NOUN, hub_id, now=now)

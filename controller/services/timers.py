@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlmodel import Session
 
-from controller.services import decide, owed, promises
+from controller.services import decide, owed, promises, retention
 from controller.services.actor import Actor
 from controller.services.owed import Claim
 
-NOUNS: Final = (decide.NOUN, promises.NOUN)
+NOUNS: Final = (decide.NOUN, promises.NOUN, retention.NOUN)
 LEASE: Final = timedelta(minutes=1)
 
 
@@ -23,7 +23,10 @@ def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) 
         owed.settle(session, held, again=looks.get(held.key))
     warned = owed.claim(session, promises.NOUN, now=now, limit=limit, lease=LEASE)
     _warn(session, warned, now)
-    return len(decided) + len(warned)
+    aged = owed.claim(session, retention.NOUN, now=now, limit=1, lease=LEASE)
+    for held in aged:
+        owed.settle(session, held, again=retention.age(session, held.key, now))
+    return len(decided) + len(warned) + len(aged)
 
 
 def _warn(session: Session, warned: Sequence[Claim], now: datetime) -> None:

@@ -19,13 +19,17 @@ ID: Final = String(36)
 
 
 class Retention(StrEnum):
-    """How long a column's content is kept; `services/retention.py` carries it out."""
+    """How long a column's content is kept.
+
+    `services/retention.py` deletes what ages by itself; what lives as long as a contract or a hub's enrolment goes
+    with it, by a person's decision.
+    """
 
     CONTRACT = "while the service lives, then 6 years"
     FAULT = "6 years after the fault closed"
     HUB = "while the hub is enrolled, then 1 year"
     HISTORY = "13 months"
-    TELEMETRY = "raw 7 days, 5 minutes 60 days, hours 13 months"
+    TELEMETRY = "60 days"
     WORK = "until the work is done"
     MESSAGE = "13 months after it was sent"
     ACCESS = "until revoked, then 1 year"
