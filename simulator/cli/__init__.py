@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 import sys
 from importlib.metadata import version
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -76,9 +76,27 @@ def main() -> None:
     try:
         app()
     except SimulatorError as error:
-        typer.echo(f"hub-sim: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(error)
+    except ExceptionGroup as group:
+        # A task group wraps what one of its tasks raised.
+        foreseen = group.subgroup(SimulatorError)
+        if foreseen is None:
+            raise
+        _leave(_first(foreseen))
     except BrokenPipeError:
         # The reader of our output went away (`hub-sim scenarios | head`): nothing is wrong.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        typer.echo(f"hub-sim: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        sys.exit(4)
+
+
+def _leave(error: Exception) -> NoReturn:
+    typer.echo(f"hub-sim: {error}", err=True)
+    sys.exit(getattr(error, "exit_code", 1))
+
+
+def _first(group: ExceptionGroup[SimulatorError]) -> Exception:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner

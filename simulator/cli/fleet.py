@@ -39,7 +39,7 @@ def fleet(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two lines of counts.")] = 5.0,
 ) -> None:
     """Play a fleet: hellos, telemetry, duplicates, reconnect storms. Prints its counts as JSON lines."""
-    from simulator.fleet import Broker, Fleet, FleetError, Habits, possible_hubs
+    from simulator.fleet import Broker, Fleet, FleetError, Habits, possible_hubs, read_hub_ids
 
     where = Broker.parse(broker, ca=ca, certificates=certificates)
     possible = possible_hubs()
@@ -47,7 +47,7 @@ def fleet(
         told = f"{hubs} hubs need more descriptors than this process may have"
         raise FleetError(told, remedy=f"at most {possible} here (ulimit -n, less 1,000)")
     number = secrets.randbits(32) if seed is None else seed
-    ids = hub_ids.read_text().split() if hub_ids else None
+    ids = read_hub_ids(hub_ids) if hub_ids else None
     typer.echo(json.dumps({"seed": number, "hubs": hubs}))
     habits = Habits(interval_s=interval, duplicates=duplicates, spool=spool)
 

@@ -13,6 +13,7 @@ from random import Random
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from device_agent.protocol import is_hub_id
 from simulator.faults import SimulatorError
 from simulator.fleet.hub import Counts, FleetHub, Habits, Shared, make_hub_id
 from simulator.fleet.wheel import Wheel
@@ -79,6 +80,21 @@ def possible_hubs() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - DESCRIPTORS_KEPT)
+
+
+def read_hub_ids(path: Path) -> list[str]:
+    """The enrolled hubs of a file, one id a line. Raises FleetError with the line that holds none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FleetError(f"{path}: {error}", remedy="name a file of hub ids, one a line") from None
+    ids = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, hub_id in ids:
+        if not is_hub_id(hub_id):
+            raise FleetError(f"{path}:{number}: {hub_id[:60]!r} is no hub id", remedy="a canonical lower-case UUID")
+    if len({hub_id for _, hub_id in ids}) != len(ids):
+        raise FleetError(f"{path}: a hub id stands there twice", remedy="one client can't be connected twice")
+    return [hub_id for _, hub_id in ids]
 
 
 class Fleet:

@@ -64,6 +64,9 @@ async def running(*words: str, stream: str = "stdout") -> AsyncIterator[tuple[as
         (("fleet", "--hubs", "9999999", "--broker", "mqtt://127.0.0.1"), 2, "descriptors"),
         (("control", "list", "--socket", "/nowhere/c.sock"), 6, "start one"),
         (("control", "list"), 2, "--socket"),
+        (("fleet", "--hubs", "1", "--broker", "mqtt://127.0.0.1", "--hub-ids", "/nowhere"), 2, "one a line"),
+        (("run", "steady-home", "--virtual", "--trace", "/nowhere/trace"), 4, "No such file"),
+        (("carrier", "--port", "0", "--state", "/nowhere/state"), 3, "can be written"),
         (("frobnicate",), 2, "No such command"),
     ],
 )

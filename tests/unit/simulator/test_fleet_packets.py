@@ -1,11 +1,13 @@
 """The fleet's MQTT 5 codec, against the standard's own bytes and laws, and what makes a fleet repeatable."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_agent.protocol import is_hub_id
-from simulator.fleet import make_hub_id, packets
+from simulator.fleet import make_hub_id, packets, read_hub_ids
 from simulator.fleet.fleet import Broker, FleetError
 from simulator.fleet.hub import Dice
 
@@ -106,3 +108,13 @@ def test_brokers_have_their_usual_ports() -> None:
         8883,
         5,
     )
+
+
+@pytest.mark.parametrize(("text", "told"), [("x\n", ":1: 'x' is no hub id"), ("{0}\n\n{0}\n", "twice")])
+def test_a_file_of_hub_ids_is_checked(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "hubs"
+    path.write_text(f"{make_hub_id(1, 1)}\n{make_hub_id(1, 2)}\n")
+    assert len(read_hub_ids(path)) == 2
+    path.write_text(text.format(make_hub_id(1, 1)))
+    with pytest.raises(FleetError, match=told):
+        read_hub_ids(path)
