@@ -106,14 +106,15 @@ def parse(exchanges: list[tuple[Command, bytes]]) -> int:
 
 
 def lines_per_second() -> float:
+    """Per second of this process's own time: nothing is waited for, and machines are shared."""
     exchanges, lines = mixed_transcript(1_000_000)
     rates = []
     for _ in range(ROUNDS):
         gc.collect()
-        start = time.perf_counter()
+        start = time.process_time()
         if parse(exchanges) != lines:
             raise RuntimeError("some lines were not classified")
-        rates.append(lines / (time.perf_counter() - start))
+        rates.append(lines / (time.process_time() - start))
     return statistics.median(rates)
 
 
@@ -376,7 +377,7 @@ def figures() -> list[Figure]:
     memory = asyncio.run(_idle_octets()) / 1000
     return [
         *trip_figures(),
-        _figure("bridge.lines", lines, "lines/s", ">= 300000", met=lines >= 300_000),
+        _figure("bridge.lines", lines, "lines/s of CPU", ">= 300000", met=lines >= 300_000),
         _figure("bridge.idle_channel", memory, "kB", "< 100", met=memory < 100),
     ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, TypeAlias
 
-from firmware_bridge.at.tokens import Parameters, after_colon, parameters
+from firmware_bridge.at.tokens import Parameters, after_colon, parameters, split_parameters
 
 LineTest: TypeAlias = Callable[[str], bool]
 """Judges one whole line; used to tell a read form from an unsolicited form and to validate bare lines."""
@@ -189,7 +189,7 @@ class Reply(NamedTuple):
     @property
     def rows(self) -> tuple[Parameters, ...]:
         """The parameters of each line."""
-        return tuple([parameters(line) for line in self.lines])
+        return tuple([split_parameters(line.partition(":")[2]) for line in self.lines])
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
