@@ -148,7 +148,7 @@ async def test_each_hub_shows_its_own_certificate_where_the_broker_wants_one(tmp
         where = Broker.parse(f"mqtts://127.0.0.1:{port}", ca=folder / "ca.crt", certificates=folder)
         async with Fleet(where, 3, seed=9, habits=Habits()) as fleet:
             with pytest.raises(BrokerError, match=rf"2 of 3 hubs .*{ids[2]}: no usable certificate"):
-                await fleet.connected(3.0)
+                await fleet.connected(6.0)
     finally:
         broker.terminate()
         await broker.wait()
@@ -172,7 +172,7 @@ def make_certificates(folder: Path, names: list[str]) -> Path:
 
 async def test_the_program_tells_its_counts_and_ends_by_itself(mosquitto: Mosquitto) -> None:
     words = ["fleet", "--hubs", "5", "--broker", mosquitto.url, "--seed", "2", "--interval", "0.2"]
-    words += ["--seconds", "2.5", "--every", "0.5", "--storm-every", "1"]
+    words += ["--seconds", "4", "--every", "0.5", "--storm-every", "1"]
     process = await asyncio.create_subprocess_exec(HUB_SIM, *words, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     lines = [json.loads(line) for line in out.splitlines()]
