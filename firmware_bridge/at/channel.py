@@ -192,7 +192,10 @@ class Channel:
             self._turns.give()
 
     async def synchronise(self) -> None:
-        """Prove with a probe that the next answer is the next command's. Raises ModemSilentError, PortLostError."""
+        """See to it that the next answer is the next command's; a probe proves it unless it is known.
+
+        Raises ModemSilentError, PortLostError.
+        """
         await self._turns.take(Priority.URGENT)
         try:
             await self._find_place()
