@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import CursorResult, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -44,8 +44,8 @@ def record(session: Session, actor: Actor, now: datetime, *, events: Sequence[Se
         rows = [
             {**asdict(event), "kind": event.kind.value, "recorded_at": now} for event in events[start : start + _BATCH]
         ]
-        result: CursorResult[Any] = session.connection().execute(insert(_EVENTS).values(rows).on_conflict_do_nothing())
-        new += result.rowcount
+        statement = insert(_EVENTS).values(rows).on_conflict_do_nothing().returning(_EVENTS.c.id)
+        new += len(session.connection().execute(statement).all())
     if new:
         journal.audited(session, "line_events", lines[0] if len(lines) == 1 else "many", "recorded", new=new)
         decide.touch_lines(session, actor, now, _with_open_fault(session, lines))
