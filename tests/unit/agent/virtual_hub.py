@@ -104,7 +104,15 @@ class VirtualHub:
             self._store = None
 
     async def listen(self) -> None:
-        """The controller's ear: keeps what the hub says and acknowledges its history."""
+        """The controller's ear; a broker that went away is found again."""
+        while True:
+            try:
+                await self._listen()
+            except link.LinkError:
+                await asyncio.sleep(0.1)
+
+    async def _listen(self) -> None:
+        """Keep what the hub says and acknowledge its history."""
         port = MemoryLinkPort(self.broker, ERRORS)
         topics = [topic(HUB, c) for c in Channel if c not in {Channel.DESIRED, Channel.ACK}]
         async with port.open(client_id="c", will=None, subscriptions=topics, session_expiry_s=0) as ear:
