@@ -58,26 +58,23 @@ def _defaults(path: Path) -> dict[str, Any]:
         raise CliError(Exit.SETTINGS, f"{path} can't be read ({error.strerror})", "name a readable file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CliError(Exit.SETTINGS, f"{path} is not TOML ({error})", "mend the file") from error
-    return {name: _options(path, name, table) for name, table in tables.items()}
+    return _options(path, typer.main.get_command(app), tables)
 
 
-def _options(path: Path, name: str, table: Any) -> dict[str, Any]:
+def _options(path: Path, command: Any, table: Any) -> dict[str, Any]:
+    """Turn a command's table into its parameters' defaults; a group's table holds its commands' tables."""
     if not isinstance(table, dict):
-        raise CliError(Exit.SETTINGS, f"{path}: {name} is not a table", f"write [{name}] and its options below it")
-    known = _option_names(name)
-    options = {key.replace("-", "_"): value for key, value in table.items()}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise CliError(Exit.SETTINGS, f"{path}: [{name}] has no option {unknown[0]}", "see --help")
-    return options
-
-
-def _option_names(command: str) -> set[str]:
-    group: Any = typer.main.get_command(app)
-    found = group.commands.get(command)
-    if found is None:
-        raise CliError(Exit.SETTINGS, f"there is no command {command!r}", "name a table after a command")
-    return {parameter.name for parameter in found.params} | set(getattr(found, "commands", {}))
+        raise CliError(Exit.SETTINGS, f"{path}: {command.name} is not a table", "write [command] and its options below")
+    if hasattr(command, "commands"):
+        for name in table:
+            if name not in command.commands:
+                raise CliError(Exit.SETTINGS, f"{path}: there is no command {name!r}", "name a table after a command")
+        return {name: _options(path, command.commands[name], each) for name, each in table.items()}
+    names = {flag[2:]: each.name for each in command.params for flag in each.opts if flag.startswith("--")}
+    for key in table:
+        if key not in names:
+            raise CliError(Exit.SETTINGS, f"{path}: [{command.name}] has no option {key!r}", "see --help")
+    return {names[key]: value for key, value in table.items()}
 
 
 @app.callback()

@@ -101,17 +101,20 @@ async def _serve(settings: Settings) -> None:
     for wanted in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wanted, stopping.set)
     async with AsyncExitStack() as stack:
+        # What a user may have to mend comes first, before anything is started.
+        carrier, notifier = await _carrier(settings, stack), await _notifier(settings, stack)
+        if settings.broker_url is not None:
+            link_port(settings.broker_url, settings)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         database = await stack.enter_async_context(_database(settings))
         broker_url = settings.broker_url or await _embedded(stack)
         address = _url(settings.host, listener.getsockname()[1])
-        carrier = await _carrier(settings, stack)
         controller = Controller(
             _options(settings, address),
             database=database,
             link_port=link_port(broker_url, settings),
             carrier=carrier,
-            notifier=await _notifier(settings, stack),
+            notifier=notifier,
             courier=FileCourier(settings.outbox / "orders.jsonl") if settings.outbox else None,
             now=_now,
             random=random_module.Random(),
