@@ -24,7 +24,7 @@ def run_example(*words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
     return subprocess.run(
-        [*command, "-c", os.devnull, "--rootdir", str(EXAMPLE), str(EXAMPLE)],
+        [*command, "-c", str(EXAMPLE / "pyproject.toml"), "--rootdir", str(EXAMPLE), str(EXAMPLE)],
         cwd=EXAMPLE,
         env=environment,
         capture_output=True,

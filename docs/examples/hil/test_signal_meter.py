@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from signal_meter import NoAnswerError, read_signal
 
 
