@@ -17,8 +17,10 @@ from simulator.stage.record import Record, StepFailedError
 from simulator.stage.watch import watch_for
 
 READY_WITHIN_S = 15.0
-ONLINE_WITHIN_S = 40.0
+ONLINE_WITHIN_S = 35.0
 SEEN_WITHIN_S = 15.0
+# From each thing a hub needs to the next.
+HUB_WITHIN_S = 25.0
 # Each look is a program of its own: `hub-agent status`.
 STATUS_EVERY_S = 0.5
 BLOCKED_NAME = "adult.example"
@@ -170,7 +172,7 @@ class Demo:
         if self.interrupt_broker:
             await asyncio.sleep(2)
             await self.stage.broker.start()
-        open_ = await self._watch_hub(unit, "forwarding_open", "true")
+        open_ = await self._watch_opening(unit)
         online = await watch_for("the hub reported online", lambda: self._online(customer), within_s=SEEN_WITHIN_S)
         blocked, allowed = await unit.home.ask(BLOCKED_NAME), await unit.home.ask(ALLOWED_NAME)
         if blocked.addresses or not allowed.addresses:
@@ -215,10 +217,10 @@ class Demo:
         unit = self._first_unit
         await self.stage.admin.post(f"/v1/faults/{customer.fault}/resolution", {"note": "line repaired"})
         told = await self._watch_notices(customer, {"switch_off"})
-        closed = await self._watch_hub(unit, "forwarding_open", "false")
+        closed = await self._watch_condition(unit, "forwarding_open", "false")
         parked = await watch_for("the SIM parked", lambda: self._sim_is(customer, "parked"), within_s=READY_WITHIN_S)
         mybt = await self._watch_mybt(customer, _is_exactly_due, "exactly what is due")
-        reason = next(c.get("reason") for c in closed["conditions"] if c["type"] == "forwarding_open")
+        reason = _conditions(closed)["forwarding_open"].get("reason")
         self.record.saw(
             "resolved",
             "controller, hub, carrier",
@@ -368,29 +370,34 @@ class Demo:
         found = await watch_for(f"notices {', '.join(sorted(kinds))}", sent, within_s=SEEN_WITHIN_S)
         return [f"{notice['kind']} by {notice['channel']}" for notice in found["notices"]]
 
-    async def _watch_hub(self, unit: Unit, condition: str, status: str) -> dict[str, Any]:
-        """Wait until the running agent shows a condition; a failure tells the reason the hub gives."""
+    async def _watch_opening(self, unit: Unit) -> dict[str, Any]:
+        """Watch the hub get what it needs, one thing after the other: the first that it lacks is the reason."""
+        await self._watch_hub(unit, "a document from the broker", lambda told: told.get("observed_revision", 0) > 0)
+        for condition in ("modem_present", "network_registered", "clock_trusted", "filter_in_force"):
+            await self._watch_condition(unit, condition, "true")
+        return await self._watch_condition(unit, "forwarding_open", "true")
+
+    async def _watch_condition(self, unit: Unit, condition: str, status: str) -> dict[str, Any]:
+        return await self._watch_hub(
+            unit, f"{condition} {status} at the hub", lambda told: _conditions(told)[condition]["status"] == status
+        )
+
+    async def _watch_hub(
+        self, unit: Unit, what: str, holds: Callable[[dict[str, Any]], bool], within_s: float = HUB_WITHIN_S
+    ) -> dict[str, Any]:
+        """Wait until what the running agent tells of itself holds; a failure shows what the hub says it lacks."""
         last: dict[str, Any] = {}
 
         async def shown() -> dict[str, Any] | None:
-            seen = await unit.status()
-            if seen is None:
-                return None
-            told = last["told"] = seen
-            held = next((c for c in told["conditions"] if c["type"] == condition), {"status": "unknown"})
-            return told if held["status"] == status else None
+            told = await unit.status()
+            if told is not None:
+                last["told"] = told
+            return told if told is not None and holds(told) else None
 
         try:
-            return await watch_for(
-                f"{condition} {status} at the hub",
-                shown,
-                within_s=ONLINE_WITHIN_S,
-                processes=unit.processes,
-                every_s=STATUS_EVERY_S,
-            )
+            return await watch_for(what, shown, within_s=within_s, processes=unit.processes, every_s=STATUS_EVERY_S)
         except StepFailedError as error:
-            conditions = last.get("told", {}).get("conditions", [])
-            why = [f"{c['type']}: {c['reason']}" for c in conditions if c["status"] != "true" and c.get("reason")]
+            why = _complaints(last.get("told", {}))
             raise StepFailedError(error.reason + (f"; the hub says {'; '.join(why)}" if why else "")) from None
 
     async def _online(self, customer: Customer) -> dict[str, Any] | None:
@@ -423,6 +430,18 @@ def _brand_words(brand: dict[str, Any]) -> str:
     return f"{brand['verdict']}, confidence {brand['judgement']['confidence']}, from {names}"
 
 
+def _conditions(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {condition["type"]: condition for condition in told["conditions"]}
+
+
+def _complaints(told: dict[str, Any]) -> list[str]:
+    """What the hub itself says is not as it should be, and how its conversation with the broker stands."""
+    lacking = [c for c in told.get("conditions", ()) if c["status"] != "true"]
+    words = [": ".join(filter(None, (c["type"], c.get("reason"), c.get("message")))) for c in lacking]
+    session = told.get("session", {})
+    return [*words, f"session: {session['state']} {session['problem']}".strip()] if session else words
+
+
 def _modem_words(report: dict[str, Any]) -> str:
     identity = report["identity"]
     return f"{identity.get('modem_manufacturer')} {identity.get('modem_model')}"
@@ -449,7 +468,7 @@ def _seconds(instant: str, record: Record) -> float:
 
 def _order_of(status: dict[str, Any]) -> str:
     """The order in which the hub's own conditions became true. Raises StepFailedError if forwarding was not last."""
-    since = {c["type"]: c.get("since_ms", 0) for c in status["conditions"] if c["status"] == "true"}
+    since = {name: c.get("since_ms", 0) for name, c in _conditions(status).items() if c["status"] == "true"}
     if since.get("filter_in_force", since["forwarding_open"] + 1) > since["forwarding_open"]:
         raise StepFailedError(f"forwarding opened before the filter was in force: {since}")
     lead = since["forwarding_open"] - since["filter_in_force"]

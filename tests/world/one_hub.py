@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+import structlog
+
 from simulator.stage.demo import Demo
 from simulator.stage.parts import Break
 from simulator.stage.record import Record
@@ -23,7 +25,8 @@ async def play(seed: int, broken: Break | None = None) -> tuple[dict[str, Any], 
 
 
 def main() -> None:
-    """Print the record and the trace as JSON lines."""
+    """Print the record and the trace as JSON lines; logs, which carry the machine's time, go to standard error."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
     record, trace = run_virtual(play(int(sys.argv[1])))
     for step in record["steps"]:
         sys.stdout.write(json.dumps(step) + "\n")
