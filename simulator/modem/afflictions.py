@@ -30,7 +30,7 @@ class Afflictions:
         self._floods: dict[int, bool] = {}
         self.sim_gone = False
         self.unplugged = False
-        self.pinned = bool(modem.faults.pinned())
+        modem.faulty = bool(modem.faults.pinned())
         self._unsubscribe = modem.faults.subscribe(self._changed)
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class Afflictions:
         return attended
 
     def _changed(self, change: BoardChange) -> None:
-        self.pinned = bool(self._modem.faults.pinned())
+        self._modem.faulty = bool(self._modem.faults.pinned())
         if not change.fault.point.startswith(_OURS):
             return
         self._modem.agenda.run_due()

@@ -78,6 +78,7 @@ class SimulatedModem:
         self.sim_ready = False  # the card has been initialised
         self.generation = 0  # counts starts, so that what a former life planned is forgotten
         self.renumbered = 0  # how many port numbers the next USB appearance is shifted by
+        self.faulty = False  # some fault is pinned up, so bytes take the slow way; kept by the afflictions
         self.afflictions = Afflictions(self, network or OpenNetwork())
         self.registration = Registration(self.agenda, self.air, self.afflictions, random, self.imei)
         self.registration.on_change = self._registration_changed
@@ -116,11 +117,6 @@ class SimulatedModem:
                 port.sink(data)
         if self.arm is not None:
             self.arm(self.agenda.next_deadline())
-
-    @property
-    def faulty(self) -> bool:
-        """Some fault is pinned up, so the slow way is taken."""
-        return self.afflictions.pinned
 
     def at_ports(self) -> Iterable[Port]:
         """Ports that speak AT."""

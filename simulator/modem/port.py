@@ -110,9 +110,18 @@ class Port:
             self._type_ahead(data)
         elif self.mode is Mode.DATA:
             self._carry(data)
+        elif self.mode is Mode.COMMAND and not self._waiting and not self._line and self._is_one_line(data):
+            if self.settings.echo:
+                self.spout.pour(data)
+            self._enter(data[:-1])
         else:
             self._waiting += data
             self._drain()
+
+    def _is_one_line(self, data: bytes) -> bool:
+        """A whole command line and nothing else, as most programs send it."""
+        whole = data.startswith((b"AT", b"at")) and data.find(b"\r") == len(data) - 1 and b"\n" not in data
+        return whole and self.settings.registers[3] == 13
 
     def _hung(self) -> bool:
         now, find = self.modem.agenda.now, self.modem.faults.find
@@ -293,7 +302,8 @@ class Port:
         self.spout.reply(text, self._final_text(final))
         self._info = []
         self._running = False
-        self._release_held()
+        if self._held:
+            self._release_held()
         if self._waiting:
             self._drain()
 

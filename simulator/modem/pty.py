@@ -101,6 +101,8 @@ class PtyLine:
             if not data:
                 return
             self._received(data)
+            if len(data) < READ_SIZE:  # more than a terminal holds was asked for; what comes later is a new edge
+                return
 
     def _hung_up(self) -> bool:
         poll = select.poll()

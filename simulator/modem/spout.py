@@ -50,8 +50,8 @@ class Spout:
 
     def reply(self, text: bytes, final: bytes) -> None:
         """Send information text and final result code."""
-        if not self._modem.faulty:
-            self.pour(text + final)
+        if not self._modem.faulty and not self._drops and not self._gathered:
+            self._emit(text + final)
             return
         take, now = self._modem.faults.take, self._modem.agenda.now
         if self._modem.faults.find(Fault.HANG_ALL, self._point, now):
