@@ -5,7 +5,6 @@ Its limits: no access lists, no persistence, it keeps delivered messages in memo
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
@@ -49,15 +48,16 @@ def run_broker(host: str, port: int) -> None:
     from iotcore import IotCoreBroker
 
     check_free(host, port)
-    # The Rust broker has no shutdown and holds no state worth one: a signal ends the process at once. Nothing could be
-    # tidied up then, so its configuration lies in memory.
+    with tempfile.TemporaryDirectory(prefix="hub-broker-") as directory:
+        # It is read when the broker is made. The Rust broker has no shutdown and holds no state worth one: a signal
+        # ends the process at once, and nothing could be tidied up then.
+        path = _write_configuration(Path(directory), host, port)
+        broker = IotCoreBroker(config_path=str(path), listen=host, port=port)
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, signal.SIG_DFL)
-    configuration = os.memfd_create("broker.toml")
-    os.write(configuration, _CONFIGURATION.format(host=host, port=port).encode())
     sys.stdout.write(json.dumps({"listening": f"mqtt://{host}:{port}"}) + "\n")
     sys.stdout.flush()
-    IotCoreBroker(config_path=f"/proc/self/fd/{configuration}", listen=host, port=port).run_forever()
+    broker.run_forever()
 
 
 @asynccontextmanager
