@@ -3,7 +3,8 @@
 import json
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -161,9 +162,57 @@ def migrate(database_url: DatabaseUrl = DATABASE, as_json: AsJson = False) -> No
         from controller.services.database import Database
 
         database = Database(database_url)
-        schema.upgrade(database.engine)
+        database.create_now()
         _show(as_json, {"schema": schema.current(database.engine)}, "the database is at schema {schema}")
         database.engine.dispose()
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    database_url: DatabaseUrl = DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole database to a file, from one consistent moment."""
+    from controller.services import archive, schema
+    from controller.services.database import Database
+
+    with one_line():
+        database = Database(database_url)
+        schema.check(database.engine)
+        with _file_errors(file):
+            rows = archive.backup(database.engine, file, datetime.now(UTC))
+        database.engine.dispose()
+    _show(as_json, {"file": str(file), "rows": rows}, "{rows} rows are in {file}")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
+    database_url: DatabaseUrl = DATABASE,
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty database from a backup; what may have changed meanwhile is looked at again."""
+    from controller.services import archive, schema
+    from controller.services.actor import Actor, Role
+    from controller.services.database import Database
+
+    with one_line():
+        database = Database(database_url)
+        schema.upgrade(database.engine)
+        with _file_errors(file):
+            rows = archive.restore(database.engine, file)
+        database.run_now(archive.catch_up, actor=Actor("command line", Role.ADMIN), now=datetime.now(UTC))
+        database.engine.dispose()
+    _show(as_json, {"file": str(file), "rows": rows}, "{rows} rows came from {file}")
+
+
+@contextmanager
+def _file_errors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CliError(Exit.SETTINGS, f"{file} can't be used ({error.strerror})", "name another file") from error
 
 
 @app.command()
@@ -216,7 +265,7 @@ def _transact(url: str, f: Callable[..., Any], **kwargs: Any) -> Any:
     database = Database(url)
     try:
         if database.is_sqlite:
-            schema.upgrade(database.engine)
+            database.create_now()
         schema.check(database.engine)
         return database.run_now(f, actor=Actor("command line", Role.ADMIN), now=datetime.now(UTC), **kwargs)
     finally:

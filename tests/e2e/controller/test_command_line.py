@@ -65,6 +65,21 @@ async def test_migrate_says_where_the_database_is(tmp_path: Path) -> None:
     assert json.loads(out)["schema"]
 
 
+async def test_a_backup_is_restored_into_an_empty_database(tmp_path: Path) -> None:
+    sim = ("--serial", "SN-1", "--iccid", "8944100000000000011")
+    assert (await run("hubs", "enrol", *sim, "--database-url", url(tmp_path)))[0] == 0
+    file, other = str(tmp_path / "backup.gz"), f"sqlite:///{tmp_path / 'other.db'}"
+    code, out, err = await run("backup", file, "--json", "--database-url", url(tmp_path))
+    assert code == 0, err
+    rows = json.loads(out)["rows"]
+    code, out, err = await run("restore", file, "--json", "--database-url", other)
+    assert (code, json.loads(out)["rows"]) == (0, rows), err
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database:
+        assert database.execute("SELECT serial FROM hubs").fetchall() == [("SN-1",)]
+    await refused(9, "restore", file, "--database-url", other, names="restore")
+    await refused(6, "backup", file, "--database-url", f"sqlite:///{tmp_path / 'empty.db'}", names="migrate")
+
+
 async def test_the_api_is_described_without_a_database(tmp_path: Path) -> None:
     code, out, _ = await run("openapi")
     assert code == 0
