@@ -73,6 +73,26 @@ def probe(port: Annotated[str, typer.Option("--port", help="The modem's AT port.
 
 
 @app.command()
+def trace(
+    port: Annotated[str, typer.Option("--port", help="The modem's AT port.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the trace goes.")],
+) -> None:
+    """Probe a port and keep every exchange, redacted, for a report or to be played again."""
+    try:
+        with out.open("w", encoding="utf-8") as file:
+
+            def keep(text: str) -> None:
+                file.write(text)
+
+            asyncio.run(probe_port(port, keep))
+    except BridgeError as error:
+        _refuse(f"{error}. {_remedy(error)}", _code(error))
+    except OSError as error:
+        _refuse(f"{out}: cannot be written: {error.strerror}", Exit.STATE)
+    print(f"{out}: {len(out.read_text(encoding='utf-8').splitlines())} lines")
+
+
+@app.command()
 def status(
     config: ConfigOption = _CONFIG,
     socket: Annotated[

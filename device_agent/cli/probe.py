@@ -1,14 +1,24 @@
 """`hub-agent probe`: what is on a serial port, each fact read once."""
 
+from collections.abc import Callable
 from typing import Any
 
 from device_agent.observe import read
 from firmware_bridge.detect import open_modem
+from firmware_bridge.transport import TracingTransport, Transport, open_transport
 
 
-async def probe(port: str) -> dict[str, Any]:
-    """Identify modem, SIM, network and signal. Raises BridgeError when there is no modem on the port."""
-    modem = await open_modem([port])
+async def probe(port: str, trace: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Identify modem, SIM, network and signal. Raises BridgeError when there is no modem on the port.
+
+    `trace` is given every exchange as redacted JSON lines, which `open_transport("replay:/file")` plays again.
+    """
+
+    def opened(url: str) -> Transport:
+        transport = open_transport(url)
+        return transport if trace is None else TracingTransport(transport, trace)
+
+    modem = await open_modem([port], open_transport=opened)
     try:
         await modem.initialise()
         who = await read(modem.identity, "identity")

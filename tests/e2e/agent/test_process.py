@@ -152,6 +152,12 @@ async def test_probe_names_what_is_on_a_port(site: Site) -> None:
     found = json.loads(out)
     assert found["sim"] == "ready"
     assert found["family"] == "quectel"
+    code, _, err = await command("trace", "--port", str(site.directory / "modem"), "--out", str(site.directory / "t"))
+    assert code == 0, err
+    trace = (site.directory / "t").read_text()
+    assert "CGMM" in trace or "ATI" in trace
+    assert found["imei"] not in trace
+    assert rig.ICCID not in trace
 
 
 async def test_probe_without_a_sim_says_so(site: Site) -> None:
