@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.domain import facts as f
+from controller.domain.decisions import Question
 from controller.domain.delivery import delivery_estimate
 from controller.domain.ending import switch_off_instant
 from controller.domain.london import LONDON, add_months, day_ends, day_starts, local_day, local_instant
@@ -39,6 +40,16 @@ def stays(row: dict[str, Any], line: str = "l") -> f.Facts:
     )
 
 
+FREEZE_REASONS = {
+    "not_frozen_charge": "This charge is not part of the price freeze.",
+    "no_rise": "The price does not rise.",
+    "regrade": "You asked for another product; its price is not a rise.",
+    "no_plus": "There is no Plus Broadband on this line on that day.",
+    "freeze_over": "The first 18 months of Plus Broadband are over.",
+    "frozen": "Your line rental and broadband price is frozen on that day.",
+}
+
+
 @pytest.mark.parametrize("row", rows("freeze"))
 def test_the_price_freeze(row: dict[str, Any]) -> None:
     change = PriceChange(
@@ -51,7 +62,16 @@ def test_the_price_freeze(row: dict[str, Any]) -> None:
     )
     decision = price_change_allowed(stays(row), change, RULES)
     assert [decision.outcome.value, decision.code, *decision.flags] == row["expect"].split(), decision
-    assert decision.inputs["effective_on"] == row["on"].isoformat()
+    assert decision.reason == FREEZE_REASONS[decision.code]
+    assert (decision.question, decision.rule_set) == (Question.PRICE_RISE, RULES.version)
+    freeze = freeze_on(stays(row), "l", row["on"], RULES)
+    assert decision.inputs == {
+        "effective_on": row["on"].isoformat(),
+        "old_pence": 3000,
+        "new_pence": row.get("new", 3500),
+        "frozen_from": freeze.starts_on.isoformat() if freeze else None,
+        "last_frozen_day": freeze.last_day.isoformat() if freeze else None,
+    }
     assert decision.at == day_starts(row["on"])
     assert decision.subject == "l"
     assert decision.basis == ("reading" if decision.flags else "text")
