@@ -149,8 +149,10 @@ def ask(session: Session, actor: Actor, now: datetime, *, hub_id: str, kind: str
 
 
 def state_of(session: Session, hub_id: str) -> HubState:
-    """Return a hub's state. Raises NotFoundError."""
-    row = session.get(HubState, hub_id)
+    """Return a hub's state, held against a second writer until the commit. Raises NotFoundError."""
+    # The read below starts from the database: what is pending must be there.
+    session.flush()
+    row = session.get(HubState, hub_id, with_for_update=True)
     if row is None:
         raise NotFoundError("hub", hub_id)
     return row

@@ -66,11 +66,11 @@ def observe_sim(session: Session, sim: SimState, now: datetime) -> None:
 
 def observe(session: Session, fault_id: str, now: datetime) -> None:
     """Look whether the promises of a fault are ready now, and tell the customer once each is."""
-    hub = of_fault(session, fault_id, Benefit.MINI_HUB)
+    made = {row.benefit: row for row in all_of_fault(session, fault_id)}
+    hub, backup = made.get(Benefit.MINI_HUB.value), made.get(Benefit.BACKUP.value)
     if hub is not None and hub.ready_at is None and _is_hub_ready(session, fault_id):
         _set_ready(session, hub, now)
         notices.owe(session, fault_id, "ready_plug_in", now, due_at=hub.due_at, at=now.isoformat())
-    backup = of_fault(session, fault_id, Benefit.BACKUP)
     if backup is not None and backup.ready_at is None and _is_backup_ready(session, fault_id):
         _set_ready(session, backup, now)
         notices.owe(session, fault_id, "backup_on", now, due_at=backup.due_at, at=now.isoformat())

@@ -128,7 +128,7 @@ def observe(
 
     A match ends the open operation and may make a promise ready; a mismatch owes work.
     """
-    row = session.exec(select(SimState).where(SimState.iccid == iccid)).first()
+    row = session.exec(select(SimState).where(SimState.iccid == iccid).with_for_update()).first()
     if row is None or version < row.observed_version:
         return False
     if seen_imei is not None and row.hub_id is not None:

@@ -99,7 +99,7 @@ def test_any_order_with_repeats_ends_whole(seed: int, size: int, hub: Household)
         cut = order.randint(1, len(arriving))
         batch, arriving = arriving[:cut], arriving[cut:]
         seen |= set(batch)
-        acks = hub.run(history.record, batch=[event(hub, seq, boot) for seq in batch])[hub.hub_id]
+        acks = send(hub, *(event(hub, seq, boot) for seq in batch))
         whole = next(n for n in range(size + 1) if n + 1 not in seen)
         assert {ack.boot: ack.seq for ack in acks}.get(boot, 0) == whole
 
