@@ -59,7 +59,7 @@ def probe(port: Annotated[str, typer.Option("--port", help="The modem's AT port.
     try:
         found = asyncio.run(probe_port(port))
     except BridgeError as error:
-        _refuse(f"{error}. {_remedy(error)}", _code(error))
+        _refuse(_told(error), _code(error))
     if json_:
         print(json.dumps(found))
     else:
@@ -86,7 +86,7 @@ def trace(
 
             asyncio.run(probe_port(port, keep))
     except BridgeError as error:
-        _refuse(f"{error}. {_remedy(error)}", _code(error))
+        _refuse(_told(error), _code(error))
     except OSError as error:
         _refuse(f"{out}: cannot be written: {error.strerror}", Exit.STATE)
     print(f"{out}: {len(out.read_text(encoding='utf-8').splitlines())} lines")
@@ -146,14 +146,15 @@ def _code(error: BridgeError) -> Exit:
     return Exit.NO_SIM if isinstance(error, SimError) else Exit.NO_MODEM
 
 
-def _remedy(error: BridgeError) -> str:
+def _told(error: BridgeError) -> str:
+    """What happened and what to do, in one line; an absent port's message says both itself."""
     if isinstance(error, PortBusyError):
-        return "Stop the program that holds it (ModemManager does, for one)"
+        return f"{error}; stop the program that holds it (ModemManager does, for one)"
     if isinstance(error, PortError):
-        return "Plug the modem in or correct the name"
+        return str(error)
     if isinstance(error, ModemSilentError):
-        return "This may not be its AT port: try the next one"
-    return f"What to do: {error.remedy}"
+        return f"{error}; this may not be its AT port: try the next one"
+    return f"{error}; what to do: {error.remedy}"
 
 
 def _table(shown: dict[str, Any]) -> Table:
