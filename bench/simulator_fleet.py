@@ -3,6 +3,9 @@
 Each hub sends one telemetry message a second at QoS 1 and takes its PUBACK. The count is 18,000, or the descriptor
 limit less 1,000 where that is lower: the figure states it. Processor is the fleet process's own, over a window after
 every hub is connected; memory is what the process grew by, a hub.
+
+The baseline is a bare protocol that sends the same bytes again and again from the same timer wheel: what the network
+costs here and now. Both are taken from 2,000 connections in the same process, before the large fleet.
 """
 
 import asyncio
@@ -15,16 +18,22 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from simulator.fleet import Broker, Fleet, Habits, possible_hubs
+from device_agent.protocol import Channel, topic
+from simulator.fleet import Broker, Fleet, Habits, make_hub_id, packets, possible_hubs
+from simulator.fleet.wheel import Wheel
 
 WANTED = 18_000
 INTERVAL_S = 1.0
 SETTLE_S = 3.0
-WINDOW_S = 12.0
-CONNECT_S = 40.0
+WINDOW_S = 8.0
+BASELINE_HUBS = 2_000
+BASELINE_S = 4.0
+RATIO_GOAL = 3.0
+CONNECT_S = 90.0
 CORES_GOAL = 0.5
 KILOBYTES_GOAL = 10.0
 
@@ -40,7 +49,7 @@ def figures() -> list[dict[str, Any]]:
         broker = _start_broker(executable, Path(folder), port)
         try:
             command = [sys.executable, "-m", "bench.simulator_fleet", str(hubs), str(port)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         finally:
             broker.terminate()
             broker.wait()
@@ -65,6 +74,15 @@ def _rows(seen: dict[str, Any]) -> list[dict[str, Any]]:
             KILOBYTES_GOAL,
             seen["kilobytes"] <= KILOBYTES_GOAL,
         ),
+        {
+            "name": "simulator.fleet_message_cost",
+            "value": round(seen["fleet_us"], 1),
+            "unit": "µs processor/message",
+            "baseline": round(seen["bare_us"], 1),
+            "ratio": round(seen["fleet_us"] / seen["bare_us"], 2),
+            "goal": RATIO_GOAL,
+            "met": seen["fleet_us"] <= RATIO_GOAL * seen["bare_us"],
+        },
     ]
 
 
@@ -97,8 +115,74 @@ def _resident_kilobytes() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
+class _Bare(asyncio.BufferedProtocol):
+    """A connection that sends one packet a second and counts what comes back."""
+
+    buffer = bytearray(65536)
+    answers = 0
+
+    def __init__(self, wheel: Wheel, number: int) -> None:
+        self._wheel = wheel
+        hub = make_hub_id(2, number)
+        self._hello = packets.connect(hub, keep_alive_s=60, session_expiry_s=0, will_topic="w", will=b"", clean=True)
+        payload = b"x" * 160
+        self._message = packets.publish(packets.text(topic(hub, Channel.TELEMETRY)), 1, payload)
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.write(self._hello)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        del sizehint
+        return _Bare.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        del nbytes
+        _Bare.answers += 1
+
+    def tick(self) -> None:
+        if self._transport is not None:
+            self._transport.write(self._message)
+            self._wheel.after(INTERVAL_S, self.tick)
+
+
+async def _bare(port: int) -> float:
+    """Microseconds of processor a message of the bare protocol."""
+    loop = asyncio.get_running_loop()
+    wheel = Wheel(loop)
+    made = [
+        await loop.create_connection(partial(_Bare, wheel, number), "127.0.0.1", port)
+        for number in range(BASELINE_HUBS)
+    ]
+    for number, (_, protocol) in enumerate(made):
+        wheel.after(INTERVAL_S * number / BASELINE_HUBS, protocol.tick)
+    await asyncio.sleep(1.5 * INTERVAL_S)
+    answers, spent = _Bare.answers, time.process_time()
+    await asyncio.sleep(BASELINE_S)
+    cost = (time.process_time() - spent) / (_Bare.answers - answers) * 1e6
+    wheel.stop()
+    for transport, _ in made:
+        transport.abort()
+    await asyncio.sleep(0.1)
+    return cost
+
+
+async def _small_fleet(port: int) -> float:
+    """Microseconds of processor a message of a fleet as large as the baseline."""
+    habits = Habits(interval_s=INTERVAL_S)
+    async with Fleet(Broker("127.0.0.1", port), BASELINE_HUBS, seed=3, habits=habits, sampling=False) as fleet:
+        await fleet.connected(CONNECT_S)
+        fleet.begin_sampling()
+        await asyncio.sleep(1.5 * INTERVAL_S)
+        answers, spent = fleet.counts.acknowledged, time.process_time()
+        await asyncio.sleep(BASELINE_S)
+        return (time.process_time() - spent) / (fleet.counts.acknowledged - answers) * 1e6
+
+
 async def _play(hubs: int, port: int) -> dict[str, Any]:
     before = _resident_kilobytes()
+    costs = {"bare_us": await _bare(port), "fleet_us": await _small_fleet(port)}
     habits = Habits(interval_s=INTERVAL_S)
     async with Fleet(Broker("127.0.0.1", port), hubs, seed=1, habits=habits, sampling=False) as fleet:
         await fleet.connected(CONNECT_S)
@@ -114,6 +198,7 @@ async def _play(hubs: int, port: int) -> dict[str, Any]:
             "cores": (time.process_time() - spent) / window,
             "kilobytes": (_resident_kilobytes() - before) / hubs,
             "counts": asdict(fleet.counts),
+            **costs,
         }
 
 
