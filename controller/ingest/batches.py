@@ -10,6 +10,7 @@ drops the connection, which is the redelivery.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -25,6 +26,9 @@ from controller.services.errors import DatabaseError
 
 BATCH: Final = 1000
 MOST_WAITING: Final = 4 * BATCH
+# Under load a commit waits so long for its batch to fill; a lone message is committed at once.
+BUSY: Final = 100
+LINGER_S: Final = 0.05
 DATABASE_ATTEMPTS: Final = 5
 FIRST_DELAY_S: Final = 0.2
 ACTOR: Final = Actor.system("ingest")
@@ -48,6 +52,7 @@ class Ingest:
         self._waiting: list[Delivery] = []
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
+        self._full = asyncio.Event()
 
     async def run(self, link: Link) -> None:
         """Serve one link. Raises LinkLostError when it is lost, or when the database kept failing (drop the link)."""
@@ -73,14 +78,21 @@ class Ingest:
         async for delivery in link.deliveries():
             self._waiting.append(delivery)
             self._arrived.set()
+            if len(self._waiting) >= BATCH:
+                self._full.set()
             if len(self._waiting) >= MOST_WAITING:
                 self._room.clear()
                 await self._room.wait()
 
     async def _commit(self) -> None:
+        busy = False
         while True:
             await self._arrived.wait()
+            if busy:
+                await self._linger()
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            busy = len(batch) >= BUSY
+            self._full.clear()
             if not self._waiting:
                 self._arrived.clear()
             if len(self._waiting) < MOST_WAITING:
@@ -91,6 +103,12 @@ class Ingest:
                 delivery.settle()
             self._acknowledger.take(taken)
             self._count(received, taken)
+
+    async def _linger(self) -> None:
+        if len(self._waiting) < BATCH:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._full.wait()
 
     async def _record(self, received: Sequence[Incoming]) -> Taken:
         try:
