@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.domain.aggregates import TOTAL, computable, publish, with_totals
-from controller.domain.decisions import Outcome
+from controller.domain.decisions import Outcome, Question
 from controller.domain.privacy import (
     DisclosureRequest,
     MessageKind,
@@ -48,6 +48,7 @@ def test_a_request_is_not_refused_without_a_ground() -> None:
     assert decision.reason == "There is no ground to refuse this request."
     assert decision.at == AT
     assert decision.rule_set == RULES.version
+    assert (decision.question, decision.subject) == (Question.DATA_REQUEST, "r")
 
 
 def test_there_are_five_grounds() -> None:
@@ -70,6 +71,7 @@ def test_a_vulnerable_marker_needs_a_ground(ground: VulnerableGround) -> None:
 def test_a_vulnerable_marker_without_a_ground() -> None:
     decision = may_mark_vulnerable("x", None, AT, RULES)
     assert (decision.outcome, decision.code, decision.subject) == (Outcome.FORBIDDEN, "no_ground", "x")
+    assert decision.question is Question.DATA_REQUEST
     assert decision.reason == "Ask for permission first."
 
 
@@ -101,6 +103,8 @@ def test_an_attorney_acts_within_the_power() -> None:
 def test_service_notices_go_whatever_was_opted_out_of(opted_in: bool) -> None:
     decision = may_send("x", MessageKind.SERVICE, AT, RULES, opted_in=opted_in, promotes=False)
     assert (decision.outcome, decision.code) == (Outcome.PERMITTED, "service_notice")
+    assert (decision.question, decision.subject) == (Question.NOTICE, "x")
+    assert decision.reason == "It tells the customer about their service."
     assert "products and services" in decision.clause
 
 
@@ -136,6 +140,7 @@ FULL = DisclosureRequest(
 def test_a_voluntary_disclosure_is_lawful_proportionate_and_assured() -> None:
     decision = may_disclose(FULL, AT, RULES)
     assert (decision.outcome, decision.code) == (Outcome.PERMITTED, "assured")
+    assert (decision.question, decision.at, decision.rule_set) == (Question.DISCLOSURE, AT, RULES.version)
     assert decision.reason == "Disclosed on this ground: assured."
     assert decision.subject == "d"
     assert "legal and regulatory" in decision.clause

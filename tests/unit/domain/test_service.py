@@ -275,6 +275,7 @@ def test_terms_that_add_may_follow(name: str) -> None:
     assert (decision.outcome, decision.code) == (Outcome.PERMITTED, "adds_only")
     assert (decision.subject, decision.rule_set, decision.clause, decision.at) == ("next", "next", "T§17", AT)
     assert decision.reason == "The new terms only add to the benefits."
+    assert decision.question is Question.CHANGE
 
 
 def test_terms_follow_in_time() -> None:
