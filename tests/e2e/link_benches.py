@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from controller.link import port as controller_port
 from controller.link.gmqtt import GmqttPort
 from simulator.virtual.mqtt import LinkErrors, MemoryBroker, MemoryLinkPort
@@ -142,8 +140,5 @@ def _controller_link() -> tuple[Callable[[int], Any], tuple[type[Exception], typ
 def _hub_link() -> tuple[Callable[[int], Any], tuple[type[Exception], type[Exception]]]:
     from device_agent import link
 
-    adapter: Any = getattr(link, "AiomqttPort", None)
-    if adapter is None:
-        pytest.skip("device_agent.link has no adapter yet")
-    errors = (link.LinkLostError, link.LinkUnreachableError)  # type: ignore[attr-defined]
-    return lambda port: adapter("127.0.0.1", port), errors
+    errors = (link.LinkLostError, link.LinkUnreachableError)
+    return lambda port: link.AiomqttPort("127.0.0.1", port), errors
