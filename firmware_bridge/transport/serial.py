@@ -25,7 +25,7 @@ def open_serial(path: str, baudrate: int) -> DescriptorTransport:
     except serial.SerialException as error:
         raise _port_error(path, error) from error
     except (OSError, termios.error, ValueError) as error:
-        raise PortError(path, f"cannot be set up: {error}") from error
+        raise PortError(path, f"cannot be set up: {error}; name the modem's AT port") from error
     descriptor: int = port.fileno()
     os.set_blocking(descriptor, False)
     fcntl.ioctl(descriptor, termios.TIOCEXCL)
@@ -42,4 +42,4 @@ def _port_error(path: str, error: serial.SerialException) -> PortError:
         refused = PortError(path, "no permission: add this user to the port's group (dialout)")
         refused.remedy = Remedy.FIX_SETUP
         return refused
-    return PortError(path, f"no serial port: {error.strerror or error}")
+    return PortError(path, "no serial port: name the modem's AT port, such as /dev/ttyUSB2")

@@ -26,6 +26,8 @@ from simulator.modem.pty import PtyHub, PtyLine
 LOG = logging.getLogger(__name__)
 SOCKET_LIMIT = 65536  # octets queued for a socket nobody reads; beyond it output is lost, as on a serial line
 _ROLES = {"at", "modem", "diag", "nmea"}
+# The last number a TCP port can have.
+_LAST_PORT = 65_535
 
 
 class ListenError(SimulatorError):
@@ -56,8 +58,8 @@ def parse_listen(text: str) -> Listen:
     role = option or "at"
     if kind not in {"pty", "unix", "tcp"} or not address:
         raise UsageError(f"cannot listen on {text!r}", remedy="write pty:PATH, unix:PATH or tcp:HOST:PORT")
-    if kind == "tcp" and not re.fullmatch(r".+:\d+", address):
-        raise UsageError(f"cannot listen on {text!r}", remedy="tcp needs HOST:PORT, port 0 for any")
+    if kind == "tcp" and not (re.fullmatch(r".+:\d+", address) and int(address.rpartition(":")[2]) <= _LAST_PORT):
+        raise UsageError(f"cannot listen on {text!r}", remedy="tcp needs HOST:PORT, port 0 for any, 65535 the last")
     if role not in _ROLES:
         raise UsageError(f"{text!r} has an unknown role", remedy=f"one of {', '.join(sorted(_ROLES))}")
     return Listen(kind, address, role)
@@ -259,7 +261,7 @@ class _SocketFront:
                 self._server = await loop.create_server(self._accept, host.strip("[]"), int(number))
                 self._address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
         except OSError as error:
-            reason = errno.errorcode.get(error.errno or 0, str(error))
+            reason = "in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
             raise ListenError(f"cannot listen on {self._listen.address}: {reason}", remedy="choose another") from error
         self._port.sink = self._send
 
