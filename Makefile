@@ -45,6 +45,14 @@ bench: setup-dev ## measure against baselines in the same run; writes build/benc
 wire: setup-dev ## write the golden vectors and JSON Schema of the wire contract again
 	$(BIN)/python -m tests.unit.wire.vectors
 
+.PHONY: faults
+faults: setup-dev ## every port fault of every personality, 1,000 seeds each (long)
+	MINIHUB_FAULT_SEEDS=1000 $(BIN)/pytest tests/e2e/bridge/test_port_faults.py -n 2 -q $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup-dev ## coverage-guided fuzzing of the AT connection (ARGS=-max_total_time=3600)
+	$(BIN)/python tests/fuzz/fuzz_connection.py $(or $(ARGS),-max_total_time=600)
+
 .PHONY: mutation
 mutation: setup-dev ## mutation testing of the domain rules (long)
 	.ci/mutation.sh $(ARGS)
