@@ -99,7 +99,7 @@ class AiomqttPort:
             if subscriptions:
                 await client.subscribe([(topic, 1) for topic in subscriptions])
         except aiomqtt.MqttError as error:
-            raise _connect_error(error) from None
+            raise _connect_error(f"{self.host}:{self.port}", error) from None
         link = _AiomqttLink(client)
         pumping = asyncio.create_task(link.pump(), name="link pump")
         try:
@@ -137,14 +137,15 @@ def _properties(packet: int, name: str, value: int | None) -> Properties | None:
     return properties
 
 
-def _connect_error(error: aiomqtt.MqttError) -> ports.LinkError:
+def _connect_error(where: str, error: aiomqtt.MqttError) -> ports.LinkError:
     code = getattr(getattr(error, "rc", None), "value", None)
     text = str(error)
+    refused = f"the broker at {where} refused: {text}"
     if isinstance(code, int) and code >= 0x80 and code not in _LATER:
-        return ports.LinkRefusedError(text, code)
+        return ports.LinkRefusedError(refused, code)
     # A TLS alert or a certificate that does not verify is an answer, and one that waiting will not change.
     return (
-        ports.LinkRefusedError(text)
+        ports.LinkRefusedError(refused)
         if "ALERT" in text or "CERTIFICATE_VERIFY" in text
-        else ports.LinkUnreachableError(text)
+        else ports.LinkUnreachableError(f"no broker answers at {where} ({text}); see [broker], tried again")
     )
