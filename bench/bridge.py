@@ -21,7 +21,7 @@ from typing import Any
 
 from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Arrival, Command, Prefixed, Shape, Urc
-from firmware_bridge.at.connection import NEED_DATA, Answered, Connection
+from firmware_bridge.at.connection import Answered, Connection
 from firmware_bridge.at.forms import is_registration_read
 from firmware_bridge.at.urcs import GENERIC
 from firmware_bridge.transport import open_transport
@@ -93,11 +93,13 @@ URCS = GENERIC.extended(Urc("^RSSI", Arrival.LATEST), Urc("^HCSQ", Arrival.LATES
 def parse(exchanges: list[tuple[Command, bytes]]) -> int:
     """Feed all, take all events, read the parameters of each line; the number of lines that became typed values."""
     connection = Connection(URCS, in_step=True)
+    events = connection.events
     typed = 0
     for command, data in exchanges:
         connection.send(command)
         connection.receive_data(data)
-        while (event := connection.next_event()) is not NEED_DATA:
+        while events:
+            event = events.popleft()
             if isinstance(event, Answered):
                 typed += len(event.reply.rows) + 1
             else:

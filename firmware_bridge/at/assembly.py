@@ -18,6 +18,7 @@ from firmware_bridge.at.commands import (
     Urc,
     UrcTable,
     bare_value,
+    heads_of,
 )
 
 MAX_REPLY_LINES = 4096
@@ -86,18 +87,18 @@ class ReplyAssembly(ABC):
         self._prompt: Prompted | None = None
         self._payload = ""
         if isinstance(shape, Prefixed):
-            self._names, self._form, self._required = shape.prefixes, shape.form, shape.required
+            self._heads, self._form, self._required = shape.heads, shape.form, shape.required
             self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
         else:
-            self._names, self._form, self._required, self._follow = (), None, False, None
+            self._heads, self._form, self._required, self._follow = (), None, False, None
             self._expect_other(shape)
 
     def _expect_other(self, shape: Shape) -> None:
         if isinstance(shape, Bare):
-            self._names, self._required = shape.prefixes, shape.required
+            self._heads, self._required = heads_of(shape.prefixes), shape.required
             self._form = lambda line: shape.valid(bare_value(line))
         elif isinstance(shape, Messages):
-            self._names = (shape.prefix,)
+            self._heads = heads_of((shape.prefix,))
             self._follow = self._await_pdu if shape.pdu else self._await_text
         elif isinstance(shape, Prompted):
             self._prompt = shape
@@ -172,7 +173,7 @@ class ReplyAssembly(ABC):
     def _text(self, line: str) -> None:
         assert self._text_body is not None
         name = line.partition(":")[0]
-        ends = line in results.PLAIN or name in results.ERROR_NAMES or name in self._names
+        ends = line in results.PLAIN or name in results.ERROR_NAMES or line.startswith(self._heads)
         if ends and self._text_body.may_end(after_blank=self._after_blank):
             self._info.append(self._text_body.text)
             self._text_body = None
@@ -189,8 +190,8 @@ class ReplyAssembly(ABC):
         if isinstance(shape, Lines) or (isinstance(shape, Bare) and shape.valid(bare_value(line))):
             self._add_info(line)
             return True
-        known = {name.upper(): name for name in self._names}.get(line[: max(place, 0)].upper())
-        if known is None or known == line[:place]:
+        known = {head.upper(): head for head in self._heads}.get(line[: max(place + 1, 0)].upper())
+        if known is None or known == line[: place + 1]:
             return False
-        self._pending(known + line[place:])
+        self._pending(known + line[place + 1 :])
         return True

@@ -21,7 +21,6 @@ from firmware_bridge.at.commands import (
     UrcTable,
 )
 from firmware_bridge.at.connection import (
-    NEED_DATA,
     Answered,
     Connection,
     ProbeAnswered,
@@ -45,8 +44,8 @@ from firmware_bridge.transport import PushTransport, Transport
 Execute: TypeAlias = Callable[[Command], Awaitable[Reply]]
 InitHook: TypeAlias = Callable[[Execute], Awaitable[None]]
 
-INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
 REBOOT_GRACE_S = 5.0  # a command in flight when the modem says RDY is not answered any more, or soon
+INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
 TICK_S = 1e-6  # a timer may come a rounding error before its time
 ESCAPE_GUARD_S = 1.1  # silence before and behind +++ (V.250 S12 is 1 s)
 _UNSUPPORTED = {4, 303}  # +CME ERROR 4 and +CMS ERROR 303: operation not supported (TS 27.007 9.2, TS 27.005 3.2.5)
@@ -365,7 +364,9 @@ class Channel:
     def _received(self, data: bytes) -> None:
         connection = self._connection
         connection.receive_data(data)
-        while (event := connection.next_event()) is not NEED_DATA:
+        events = connection.events
+        while events:
+            event = events.popleft()
             if isinstance(event, Answered):
                 if self._answer is not None and not self._answer.done():
                     self._answer.set_result(event)

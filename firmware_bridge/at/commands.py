@@ -15,6 +15,11 @@ LineTest: TypeAlias = Callable[[str], bool]
 """Judges one whole line; used to tell a read form from an unsolicited form and to validate bare lines."""
 
 
+def heads_of(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """What lines with one of the prefixes start with, for `str.startswith`."""
+    return tuple([f"{prefix}:" for prefix in prefixes])
+
+
 @dataclass(frozen=True, slots=True)
 class NoInfo:
     """Only a final result code is expected, as for `AT+CFUN=1`."""
@@ -35,6 +40,7 @@ class Prefixed:
     required: bool
     form: LineTest | None
     next_line: bool
+    heads: tuple[str, ...] = field(repr=False, compare=False)
 
     def __init__(
         self, *prefixes: str, required: bool = True, form: LineTest | None = None, next_line: bool = False
@@ -45,6 +51,7 @@ class Prefixed:
         object.__setattr__(self, "required", required)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "next_line", next_line)
+        object.__setattr__(self, "heads", heads_of(prefixes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ class Reply(NamedTuple):
     @property
     def rows(self) -> tuple[Parameters, ...]:
         """The parameters of each line."""
+        if len(self.lines) == 1:
+            return (split_parameters(self.lines[0].partition(":")[2]),)
         return tuple([split_parameters(line.partition(":")[2]) for line in self.lines])
 
     @property

@@ -3,6 +3,7 @@
     data = connection.send(command)          # write it
     connection.receive_data(bytes)           # whatever arrived, in any chunks
     event = connection.next_event()          # Answered, PromptSeen, Unsolicited, Rebooted … or NEED_DATA
+    event = connection.events.popleft()      # the same for who is in a hurry, while there are `events`
 
 Whoever gives up on a command says `abandon()`; from then on the port is quarantined: lines are counted as late and
 delivered to nobody, until a probe (`next_probe`) proves that nothing is owed any more (see `at.resync`). The same
@@ -39,6 +40,8 @@ from firmware_bridge.at.commands import (
 from firmware_bridge.at.lines import LineSplitter
 from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
 from firmware_bridge.at.tokens import split_parameters
+
+_make = tuple.__new__  # what a NamedTuple's own constructor calls, without its frame
 
 CTRL_Z = b"\x1a"
 
@@ -95,7 +98,7 @@ class Connection(ReplyAssembly):
         self.online = False
         self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
         self._splitter = LineSplitter()
-        self._events: deque[ConnectionEvent] = deque()
+        self.events: deque[ConnectionEvent] = deque()  # those not taken yet, the oldest first
         self._owed_names: set[str] = set()
         self._owed_call = False
         self._late_lines = self._late_replies = self._doubtful = 0
@@ -141,7 +144,7 @@ class Connection(ReplyAssembly):
 
     def next_event(self) -> ConnectionEvent | NeedData:
         """The next event in the order of the bytes, or NEED_DATA."""
-        return self._events.popleft() if self._events else NEED_DATA
+        return self.events.popleft() if self.events else NEED_DATA
 
     def abandon(self) -> None:
         """Give up on the command in flight (deadline passed or caller cancelled): quarantine. Idempotent."""
@@ -149,7 +152,7 @@ class Connection(ReplyAssembly):
         if command is None:
             return
         self.counts.abandoned += 1
-        self._owed_names.update(self._names)
+        self._owed_names.update([head[:-1] for head in self._heads])
         self._owed_call = self._owed_call or results.ends_in_call_result(command.text)
         self._quarantine(owed=1, lost=True, escape=isinstance(command.shape, Prompted))
 
@@ -174,20 +177,20 @@ class Connection(ReplyAssembly):
     # A line, by state
 
     def _pending(self, line: str) -> None:
+        if line.startswith(self._heads) and (self._form is None or self._form(line)):
+            info = self._info
+            if self._follow is None and not line.count('"') & 1 and len(info) < MAX_REPLY_LINES:
+                info.append(line)
+            else:
+                self._add_info(line)
+            return
         final = _plain_final(line)
         if final is not None:
             self._finish(final)
             return
         place = line.find(":")
         if place > 0:
-            name = line[:place]
-            if name in self._names and (self._form is None or self._form(line)):
-                if self._follow is None and not line.count('"') & 1 and len(self._info) < MAX_REPLY_LINES:
-                    self._info.append(line)
-                else:
-                    self._add_info(line)
-                return
-            urc = self._urcs.get(name)
+            urc = self._urcs.get(line[:place])
             if urc is not None and (urc.form is None or urc.form(line)):
                 self._emit(urc, line)
                 return
@@ -250,7 +253,7 @@ class Connection(ReplyAssembly):
         if line == "NO CARRIER":
             self.online = False
             self._take = self._idle
-            self._events.append(Unsolicited(line, (), line))
+            self.events.append(Unsolicited(line, (), line))
 
     # Ends
 
@@ -259,7 +262,7 @@ class Connection(ReplyAssembly):
         prompt = self._prompt
         self._expect(prompt.then)
         self._payload = prompt.payload
-        self._events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
+        self.events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
 
     def _finish(self, final: Final) -> None:
         command = self._command
@@ -268,11 +271,12 @@ class Connection(ReplyAssembly):
             self._swallow_error = False
             if final is results.ERROR and not self._info:
                 return  # it belongs to the +IP ERROR before; if not, the deadline tells
-        succeeded = final.succeeded
-        fits = bool(self._info) or not self._required or not succeeded
+        succeeded = final is results.OK or final.succeeded
+        info = tuple(self._info)
+        fits = not self._required or bool(info) or not succeeded
         self._command = self._prompt = None
         self._take = self._idle
-        self._events.append(Answered(command, Reply(tuple(self._info), final, self._truncated), fits))
+        self.events.append(_make(Answered, (command, _make(Reply, (info, final, self._truncated)), fits)))
         if succeeded:
             self._succeeded(command, final)
         elif final.text is not None and final.text.startswith("+IP ERROR"):
@@ -285,7 +289,7 @@ class Connection(ReplyAssembly):
             self._verbose = True
         shape, text = command.shape, command.text
         if isinstance(shape, Prefixed):
-            if text[-1] == "?" and len(self._info) == 1:
+            if text[-1:] == "?" and len(self._info) == 1 and text not in self.resync.learned:
                 self._learn(text, shape.prefixes[0])
         elif isinstance(shape, NoInfo):
             self._echo_off = self._echo_off or _ECHO_OFF.match(text) is not None
@@ -336,7 +340,7 @@ class Connection(ReplyAssembly):
 
     def _emit(self, urc: Urc, line: str) -> None:
         if urc.plain:
-            self._events.append(Unsolicited(urc.name, split_parameters(line.partition(":")[2]), line))
+            self.events.append(_make(Unsolicited, (urc.name, split_parameters(line.partition(":")[2]), line, None)))
             self.counts.unsolicited += 1
         elif urc.reboot:
             self._reboot(line)
@@ -350,7 +354,7 @@ class Connection(ReplyAssembly):
             self._unsolicited(urc, line, None)
 
     def _unsolicited(self, urc: Urc, line: str, body: str | None) -> None:
-        self._events.append(Unsolicited(urc.name, split_parameters(line.partition(":")[2]), line, body))
+        self.events.append(Unsolicited(urc.name, split_parameters(line.partition(":")[2]), line, body))
         self.counts.unsolicited += 1
 
     def _urc_body(self, line: str) -> None:
@@ -373,7 +377,7 @@ class Connection(ReplyAssembly):
         self._echo_off = False
         self._verbose = None
         self.counts.reboots += 1
-        self._events.append(Rebooted(evidence))
+        self.events.append(Rebooted(evidence))
 
     def _is_echo(self, line: str) -> bool:
         assert self._command is not None
@@ -420,16 +424,16 @@ class Connection(ReplyAssembly):
         if outcome is Outcome.PROVED:
             self._proved()
         else:
-            self._events.append(ProbeAnswered(outcome))
+            self.events.append(ProbeAnswered(outcome))
 
     def _proved(self) -> None:
         self.quarantined = False
         self._take = self._idle
         self._owed_names.clear()
         self._owed_call = False
-        self._events.append(ProbeAnswered(Outcome.PROVED))
+        self.events.append(ProbeAnswered(Outcome.PROVED))
         if self._lost or self._late_lines or self._late_replies:
             self.counts.resyncs += 1
-            self._events.append(Resynchronised(self._late_lines, self._late_replies))
+            self.events.append(Resynchronised(self._late_lines, self._late_replies))
         self._lost = False
         self._late_lines = self._late_replies = 0

@@ -5,30 +5,29 @@ and never empty, so the second parameter decides; a bare area code made of few d
 its neighbours.
 """
 
-MAX_MODE = 5  # <n> of +CEREG (TS 27.007 10.1.22)
-MAX_STAT = 11
+import re
+
+# <n> of +CEREG is 0 to 5 (TS 27.007 10.1.22), <stat> 0 to 11; neither has more than four digits.
+_MODE = "0{0,3}[0-5]"
+_STAT = "(?:0{0,3}[0-9]|0{0,2}1[01])"
+_READ = (
+    # A short second parameter is a <stat> whatever follows; a longer one is when nothing follows, or a quoted area code
+    # (`2,0011,"18d8"`), or when <n> is padded too (`002,001,…`).
+    rf"[^:]*:\s*(?:{_MODE}\s*,\s*(?:(?:0?[0-9]|1[01])\s*(?:,|\Z)|{_STAT}\s*(?:\Z|,\s*\"))"
+    rf"|0{{1,3}}[0-5]\s*,\s*{_STAT}\s*,)"
+)
+_is_read = re.compile(_READ).match
+_is_unasked = re.compile(rf"(?!{_READ})[^:]*:\s*{_STAT}\s*(?:,|\Z)").match
 
 
 def is_registration_read(line: str) -> bool:
     """Whether a +CREG, +CGREG, +CEREG or +C5GREG line answers the read command (n = 0 … 5, quoted or bare)."""
-    fields = line.partition(":")[2].split(",")
-    if len(fields) < 2:
-        return False
-    second = fields[1].strip()
-    if second[:1] == '"':
-        return False
-    if not (_is_number_up_to(second, MAX_STAT) and _is_number_up_to(fields[0].strip(), MAX_MODE)):
-        return False
-    if len(fields) == 2 or len(second) <= 2:
-        return True
-    # A padded second parameter: `002,001,…` pads <n> too; `2,0011,"18d8"` quotes the area code, so 0011 is not one.
-    return len(fields[0].strip()) > 1 or fields[2].lstrip().startswith('"')
+    return _is_read(line) is not None
 
 
 def is_registration_urc(line: str) -> bool:
     """Whether a registration line came unasked: it starts with a <stat> and is not the read form."""
-    first = line.partition(":")[2].partition(",")[0].strip()
-    return _is_number_up_to(first, MAX_STAT) and not is_registration_read(line)
+    return _is_unasked(line) is not None
 
 
 def has_parameters(count: int, *more: int) -> "ParameterCount":
@@ -47,7 +46,3 @@ class ParameterCount:
     def __call__(self, line: str) -> bool:
         """Whether the line has one of the counts."""
         return line.partition(":")[2].count(",") + 1 in self._counts
-
-
-def _is_number_up_to(text: str, most: int) -> bool:
-    return 0 < len(text) <= 4 and text.isascii() and text.isdigit() and int(text) <= most

@@ -35,20 +35,27 @@ class LineSplitter:
         if b"\0" in data:
             data = data.replace(b"\0", b"")
         text = data.decode("latin-1")
+        if self._skip_feed or self._behind_prompt:
+            text = self._skipped(text)
+        if self.partial:
+            text = self.partial + text
+        lines = text.split("\r\n")
+        self.partial = lines.pop()
+        if not text.count("\n") == text.count("\r") == len(lines):
+            lines = _BREAK.split(text)
+            self.partial = lines.pop()
+            self._skip_feed = text.endswith("\r")
+        return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
+
+    def _skipped(self, text: str) -> str:
+        """The text without the LF of a CR that came before, or the blanks behind a prompt."""
         if self._skip_feed and text:
             self._skip_feed = False
             text = text.removeprefix("\n")
         if self._behind_prompt:
             text = text.lstrip(" ")
             self._behind_prompt = not text
-        if self.partial:
-            text = self.partial + text
-        lines = text.split("\r\n")
-        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
-            lines = _BREAK.split(text)
-            self._skip_feed = text.endswith("\r")
-        self.partial = lines.pop()
-        return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
+        return text
 
     def take_prompt(self) -> bool:
         """Whether the unfinished line is a `>` prompt; it is consumed then."""

@@ -90,7 +90,7 @@ class Resynchroniser:
         self.timing = timing
         self.weak_proofs = 0
         self._candidates = list(CANDIDATES)
-        self._learned = {symbol.text for symbol in CANDIDATES}
+        self.learned = {symbol.text for symbol in CANDIDATES}
         self._number = first
         self._chain_known: bool | None = None
         self._finals_expected = 0
@@ -127,8 +127,8 @@ class Resynchroniser:
 
     def learn(self, text: str, name: str) -> None:
         """A read that this modem has answered rightly: better evidence than any guess."""
-        if text not in self._learned and len(self._candidates) < len(CANDIDATES) + MAX_LEARNED:
-            self._learned.add(text)
+        if text not in self.learned and len(self._candidates) < len(CANDIDATES) + MAX_LEARNED:
+            self.learned.add(text)
             self._candidates.insert(2, Symbol(text, name))
 
     def next_probe(self) -> Probe | None:
