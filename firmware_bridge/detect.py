@@ -15,6 +15,7 @@ from firmware_bridge.errors import (
     BridgeError,
     CommandError,
     CommandTimeoutError,
+    ModemRebootedError,
     ModemSilentError,
     PortError,
     PortNotFoundError,
@@ -28,6 +29,7 @@ from firmware_bridge.types import PortIdentity
 
 _log = logging.getLogger(__name__)
 
+_NO_ANSWER = (CommandError, CommandTimeoutError, ModemRebootedError, ReplyError)
 PROBES = 5  # AT until OK: the first ones after a boot or a sleep are swallowed (Q3, Q41)
 PROBE_S = 1.0
 PORTS_MOST = 2  # the second AT port is for slow commands and for fail-over; more would be noise
@@ -112,7 +114,7 @@ async def _answers(channel: Channel) -> None:
     for _ in range(PROBES):
         try:
             await channel.execute(Command("AT", deadline_s=PROBE_S))
-        except (CommandError, CommandTimeoutError, ReplyError) as error:
+        except _NO_ANSWER as error:
             _log.debug("%s: no OK yet: %s", channel.name, error)
         else:
             return
@@ -122,14 +124,14 @@ async def _answers(channel: Channel) -> None:
 async def _said(channel: Channel, command: Command) -> str:
     try:
         return " ".join((await channel.execute(command)).lines)
-    except (CommandError, CommandTimeoutError, ReplyError):
+    except _NO_ANSWER:
         return ""
 
 
 async def _imei(channel: Channel) -> str | None:
     try:
         return IMEI.parse((await channel.execute(IMEI.command)).lines)
-    except (CommandError, CommandTimeoutError, ReplyError):
+    except _NO_ANSWER:
         return None
 
 

@@ -8,6 +8,7 @@ BridgeError
 ├── CommandError         the modem answered with a failure
 │   └── UnsupportedError   it does not know the command (remembered until reboot)
 ├── CommandTimeoutError  no answer in time; the channel resynchronises before the next command
+├── ModemRebootedError   the modem started anew under the command: wait, the init is replayed before the next one
 ├── ModemSilentError     not even the probe is answered: climb the ladder
 ├── ReplyError           the answer does not have the declared shape
 ├── SimError             absent, locked, wrong PIN, or a PIN that must not be tried
@@ -90,6 +91,17 @@ class CommandTimeoutError(BridgeError):
         super().__init__(f"{command}: no answer in {deadline_s:g} s")
         self.command = command
         self.deadline_s = deadline_s
+
+
+class ModemRebootedError(BridgeError):
+    """The modem started anew (`evidence`: RDY, ^SYSSTART) while the command was in flight; the effect is unknown."""
+
+    remedy = Remedy.WAIT
+
+    def __init__(self, command: str, evidence: str) -> None:
+        super().__init__(f"{command}: the modem has started anew ({evidence})")
+        self.command = command
+        self.evidence = evidence
 
 
 class ModemSilentError(BridgeError):

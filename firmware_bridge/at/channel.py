@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from firmware_bridge.at.assembly import Counts
 from firmware_bridge.at.commands import (
@@ -34,6 +34,7 @@ from firmware_bridge.errors import (
     BridgeError,
     CommandError,
     CommandTimeoutError,
+    ModemRebootedError,
     ModemSilentError,
     PortLostError,
     ReplyError,
@@ -44,7 +45,8 @@ from firmware_bridge.transport import PushTransport, Transport
 Execute: TypeAlias = Callable[[Command], Awaitable[Reply]]
 InitHook: TypeAlias = Callable[[Execute], Awaitable[None]]
 
-REBOOT_GRACE_S = 5.0  # a command in flight when the modem says RDY is not answered any more, or soon
+_STARTS = frozenset({"RDY", "^SYSSTART"})  # the first words of a start: a command in flight is lost
+REBOOT_GRACE_S = 5.0  # a command in flight at a later word of a start (APP RDY) is answered soon or not at all
 INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
 TICK_S = 1e-6  # a timer may come a rounding error before its time
 ESCAPE_GUARD_S = 1.1  # silence before and behind +++ (V.250 S12 is 1 s)
@@ -133,6 +135,7 @@ class Channel:
         self._buffer = EventBuffer(urcs, events_limit)
         self._arrived = asyncio.Event()
         self._answer: asyncio.Future[Answered] | None = None
+        self._asked = Command("AT")
         self._outcome: asyncio.Future[Outcome] | None = None
         self._deadline = 0.0
         self._watched = float("inf")
@@ -177,6 +180,7 @@ class Channel:
         Raises:
             CommandError: a failure result (code and text in it); UnsupportedError for an unknown command.
             CommandTimeoutError: no final result in time; the effect is unknown.
+            ModemRebootedError: the modem started anew meanwhile; the effect is unknown.
             ReplyError: OK came without the declared lines.
             ModemSilentError: the port could not be resynchronised before this command, which was not sent.
             PortLostError: the port hung up.
@@ -238,7 +242,7 @@ class Channel:
         if self._loss is not None:
             raise self._loss
         answer: asyncio.Future[Answered] = self._loop.create_future()
-        self._answer = answer
+        self._answer, self._asked = answer, command
         deadline_s = command.deadline_s if command.deadline_s is not None else _deadline(command)
         self._watch(self._loop.time() + deadline_s)
         try:
@@ -293,8 +297,8 @@ class Channel:
             reboots = self._connection.counts.reboots
             try:
                 await self._init(self._execute_now)
-            except (PortLostError, ModemSilentError):
-                raise
+            except (PortLostError, ModemSilentError, ModemRebootedError):
+                raise  # the next command tries again
             except BridgeError:
                 self.counts.init_failures += 1
             else:
@@ -398,16 +402,20 @@ class Channel:
 
     def _rebooted(self, event: Rebooted) -> None:
         self._init_tries = INIT_TRIES
-        if self._answer is not None and event.evidence != "echo":
+        if self._answer is None or self._answer.done() or event.evidence == "echo":
+            return
+        if event.evidence in _STARTS:
+            # Soon, not now: an answer that came in the same octets counts.
+            error = ModemRebootedError(self._asked.shown, event.evidence)
+            self._loop.call_soon(_fail, self._answer, error)
+        else:
             self._watch(min(self._deadline, self._loop.time() + REBOOT_GRACE_S))
 
     def _port_lost(self, loss: PortLostError) -> None:
         if self._loss is None:
             self._loss = loss
-            for waiting in (self._answer, self._outcome):
-                if waiting is not None and not waiting.done():
-                    waiting.set_exception(loss)
-                    waiting.exception()  # whoever waits gets it; if nobody does, it is no accident worth a log line
+            _fail(self._answer, loss)
+            _fail(self._outcome, loss)
             self._arrived.set()
 
     async def _read_on(self) -> None:
@@ -431,6 +439,12 @@ class Events:
 
     async def __anext__(self) -> ChannelEvent:
         return await self._channel.next_event()
+
+
+def _fail(waiting: "asyncio.Future[Any] | None", error: BridgeError) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_exception(error)
+        waiting.exception()  # whoever waits gets it; if nobody does, it is no accident worth a log line
 
 
 def _deadline(command: Command) -> float:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import ChannelEvent, Command
-from firmware_bridge.errors import CommandError, PortLostError, UnsupportedError
+from firmware_bridge.errors import CommandError, ModemRebootedError, PortLostError, UnsupportedError
 from firmware_bridge.modem import bearer, clock, identity, network, sim, sms
 from firmware_bridge.modem.dialect import GENERIC, Dialect
 from firmware_bridge.modem.parse.counters import CounterAccumulator
@@ -155,7 +156,8 @@ class Modem:
 
     async def reboot(self) -> None:
         """Tell the modem to start anew; its port may vanish meanwhile. The init is replayed when it is back."""
-        await self._session.execute(self.dialect.reboot)
+        with suppress(ModemRebootedError):  # it was faster than its OK
+            await self._session.execute(self.dialect.reboot)
 
     async def synchronise(self) -> None:
         """Prove that the next answer is the next command's: the ladder's first rung. Raises ModemSilentError."""

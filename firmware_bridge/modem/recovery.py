@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from firmware_bridge.errors import BridgeError, ModemSilentError, PortBusyError, PortError
+from firmware_bridge.errors import BridgeError, ModemRebootedError, ModemSilentError, PortBusyError, PortError
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.ladder import Evidence, Ladder, Rung
 from firmware_bridge.transport import TransportOpener, open_transport
@@ -30,6 +30,8 @@ def evidence_of(error: BridgeError) -> Evidence:
         return Evidence.PORT_BUSY
     if isinstance(error, PortError):
         return Evidence.PORT_LOST
+    if isinstance(error, ModemRebootedError):
+        return Evidence.REBOOTED
     return Evidence.SILENT if isinstance(error, ModemSilentError) else Evidence.TIMED_OUT
 
 

@@ -148,7 +148,7 @@ class Session:
 
         Raises:
             CommandTimeoutError: none was answered, and one not even by a refusal.
-            BridgeError: ModemSilentError, PortLostError: what ends every question.
+            BridgeError: ModemSilentError, ModemRebootedError, PortLostError: what ends every question.
         """
         late: CommandTimeoutError | None = None
         for query in queries:

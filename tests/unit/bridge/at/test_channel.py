@@ -23,6 +23,7 @@ from firmware_bridge.at.validators import is_imsi
 from firmware_bridge.errors import (
     CommandError,
     CommandTimeoutError,
+    ModemRebootedError,
     ModemSilentError,
     PortLostError,
     ReplyError,
@@ -333,14 +334,41 @@ def test_the_init_is_tried_again_when_the_booting_modem_swallows_it() -> None:
     on_channel(body, booting)
 
 
-def test_a_command_in_flight_at_a_reboot_does_not_wait_for_its_whole_deadline() -> None:
+@pytest.mark.parametrize("evidence", ["RDY", "^SYSSTART"])
+def test_a_command_in_flight_at_a_reboot_is_told_so_at_once(evidence: str) -> None:
+    silent = True
+
     async def body(channel: Channel, modem: MemoryModem) -> None:
+        nonlocal silent
         loop = asyncio.get_running_loop()
         task = asyncio.create_task(channel.execute(Command("AT+COPS=?", Prefixed("+COPS"))))
         await asyncio.sleep(1)
-        modem.say("\r\nRDY\r\n")
-        with pytest.raises(CommandTimeoutError):
+        written = loop.time()
+        modem.say(f"\r\n{evidence}\r\n")
+        with pytest.raises(ModemRebootedError) as raised:
             await task
+        assert loop.time() - written < 0.01
+        assert (raised.value.command, raised.value.evidence) == ("AT+COPS=?", evidence)
+        assert channel.counts.timeouts == 0
+        assert await channel.next_event() == Rebooted(evidence)
+        silent = False
+        assert (await channel.execute(Command("AT+CSQ", Prefixed("+CSQ")))).parameters == ("21", "99")
+
+    on_channel(body, lambda line: None if silent else well_behaved(line))
+
+
+def test_a_command_in_flight_at_a_later_word_of_the_start_may_still_be_answered() -> None:
+    async def body(channel: Channel, modem: MemoryModem) -> None:
+        loop = asyncio.get_running_loop()
+        answered = asyncio.create_task(channel.execute(Command("AT+COPS?", Prefixed("+COPS"))))
+        await asyncio.sleep(1)
+        modem.say("\r\nAPP RDY\r\n\r\n+COPS: 0\r\n\r\nOK\r\n")
+        assert (await answered).parameters == ("0",)
+        unanswered = asyncio.create_task(channel.execute(Command("AT+COPS=?", Prefixed("+COPS"))))
+        await asyncio.sleep(1)
+        modem.say("\r\nAPP RDY\r\n")
+        with pytest.raises(CommandTimeoutError):
+            await unanswered
         assert loop.time() < 10
 
     on_channel(body, lambda line: None)

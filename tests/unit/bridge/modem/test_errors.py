@@ -44,6 +44,7 @@ def test_no_module_of_the_room_has_an_error_outside_the_tree() -> None:
         (errors.CommandError("AT+CSQ", kind="+CME ERROR", code=30), Remedy.RETRY),
         (errors.UnsupportedError("AT+QTEMP"), Remedy.GIVE_UP),
         (errors.CommandTimeoutError("AT+CSQ", 3), Remedy.RETRY),
+        (errors.ModemRebootedError("AT+CSQ", "RDY"), Remedy.WAIT),
         (errors.ModemSilentError("ttyUSB2", 4), Remedy.RECOVER),
         (errors.ReplyError("AT+CSQ", "x", "no rssi"), Remedy.RETRY),
         (errors.SimError("the SIM is absent"), Remedy.REPLACE_SIM),
