@@ -206,7 +206,7 @@ async def _embedded(stack: AsyncExitStack) -> str:
 
 def link_port(url: str, settings: Settings) -> GmqttPort:
     """Make the link of a broker's URL. Raises CliError."""
-    parts = _split(url, {"mqtt": 1883, "mqtts": 8883}, "mqtt://HOST:PORT or mqtts://HOST:PORT")
+    parts = _split(url, {"mqtt": 1883, "mqtts": 8883}, "--broker-url mqtt://HOST:PORT or mqtts://HOST:PORT")
     tls = None
     if parts.scheme == "mqtts":
         try:
@@ -223,7 +223,7 @@ def link_port(url: str, settings: Settings) -> GmqttPort:
 async def _carrier(settings: Settings, stack: AsyncExitStack) -> Tmf640Carrier | None:
     if settings.carrier_url is None:
         return None
-    _split(settings.carrier_url, {"http": 80, "https": 443}, "http://HOST:PORT or https://HOST:PORT")
+    _split(settings.carrier_url, {"http": 80, "https": 443}, "--carrier-url http://HOST:PORT or https://HOST:PORT")
     headers = {"Authorization": f"Bearer {settings.carrier_token}"} if settings.carrier_token else {}
     http = httpx.AsyncClient(base_url=settings.carrier_url.rstrip("/"), headers=headers, timeout=None)  # noqa: S113  # the adapter sets a deadline on every call
     return Tmf640Carrier(await stack.enter_async_context(http))
@@ -240,7 +240,7 @@ async def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier | Non
             ) from error
         routes = dict.fromkeys(Medium, OutboxNotifier(settings.outbox / "notices.jsonl"))
     if settings.smtp_url is not None:
-        parts = _split(settings.smtp_url, {"smtp": 25}, "smtp://[USER:PASSWORD@]HOST:PORT")
+        parts = _split(settings.smtp_url, {"smtp": 25}, "--smtp-url smtp://[USER:PASSWORD@]HOST:PORT")
         routes[Medium.EMAIL] = SmtpNotifier(
             host=str(parts.hostname),
             port=parts.port or 25,
@@ -249,7 +249,7 @@ async def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier | Non
             password=unquote(parts.password) if parts.password else None,
         )
     if settings.sms_url is not None:
-        _split(settings.sms_url, {"http": 80, "https": 443}, "http://HOST/PATH or https://HOST/PATH")
+        _split(settings.sms_url, {"http": 80, "https": 443}, "--sms-url http://HOST/PATH or https://HOST/PATH")
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
         routes[Medium.SMS] = HttpSmsNotifier(http, settings.sms_url)
     return Routes(routes) if routes else None

@@ -166,7 +166,8 @@ def normalise_url(url: str) -> str:
         backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise DatabaseUnreachableError(
-            "the database URL can't be read", remedy="use sqlite:///path or postgresql://user@host/name"
+            "the database URL can't be read",
+            remedy="give --database-url as sqlite:///path or postgresql://user@host/name",
         ) from error
     driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}.get(backend)
     if driver is None:
