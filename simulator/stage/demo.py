@@ -101,7 +101,7 @@ class Demo:
     async def _set_up_first(self) -> Customer:
         holder = {"holder_name": "Ada Example", "email": "ada@home.example", "mobile": "+447700900101"}
         customer = await self._customer(holder, BRANDED, plans=PLANS, depot=True)
-        view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
+        view = await watch_for("the SIM parked", lambda: self._sim_is(customer, "parked"), within_s=READY_WITHIN_S)
         if self.stage.broken is Break.CARRIER:
             await self.stage.carrier.kill()
         self.record.saw(
@@ -154,8 +154,8 @@ class Demo:
             "the hub's SIM is active, its document committed, Broadband Backup on for both plans; the customer is told",
             {
                 "SIM at the carrier": _sim_words(view),
-                "since the report": f"{_seconds(promise['ready_at'], self.record)} s",
-                "promised": f"within one hour of the report, by {promise['due_at']}",
+                "ready": f"{_seconds(promise['ready_at'], self.record)} s after the report",
+                "promised": f"within one hour of the report, by {_clock(promise['due_at'])}",
                 "MyBT": mybt,
                 "told": notices,
             },
@@ -184,7 +184,7 @@ class Demo:
             raise StepFailedError("forwarding is reported open, but a home device's packet did not come back")
         order = _order_of(open_)
         evidence = {
-            "modem": f"{_modem_words(open_)} found by probing {unit.port.name}",
+            "modem": f"{_modem_words(open_)} found by probing port {unit.port.name}",
             "network": _network_words(open_),
             "order": order,
             "blocked name": f"{BLOCKED_NAME} → {blocked.rcode}",
@@ -260,7 +260,7 @@ class Demo:
                 "verdict": _brand_words(brand),
                 "evidence": [f"{signal['name']}: {signal['says']}" for signal in brand["judgement"]["signals"]],
                 "decision": _decision_words(decision),
-                "dispatch order": f"{order['id']} {order['state']}",
+                "dispatch order": f"{order['id']}, {order['state']}",
                 "old hub's SIM": _sim_words(view),
             },
         )
@@ -459,6 +459,11 @@ def _decision_words(decision: dict[str, Any]) -> str:
 def _sim_words(view: dict[str, Any]) -> str:
     sim = view["sims"][0]
     return f"intended {sim['intended'].get('state')}, observed {sim['observed'].get('state')}"
+
+
+def _clock(instant: str) -> str:
+    """The instant to the second, as this machine's clock on the wall shows it, like the steps' own times."""
+    return datetime.fromisoformat(instant).astimezone().strftime("%H:%M:%S")
 
 
 def _seconds(instant: str, record: Record) -> float:

@@ -81,7 +81,7 @@ class Record:
         if self.console is None:
             return
         table = Table(title="What was observed", title_justify="left", show_lines=False)
-        for heading in ("", "step", "who", "what", "since report"):
+        for heading in ("", "step", "who", "what", "seen since report"):
             table.add_column(heading, overflow="fold")
         for step in self.steps:
             table.add_row("✓" if step.ok else "✗", step.name, step.who, step.what, _since(step), style=_style(step))
@@ -101,9 +101,12 @@ class Record:
         mark = "[green]✓[/]" if step.ok else "[red]✗[/]"
         clock = step.at.astimezone().strftime("%H:%M:%S")
         who = f"[cyan]{step.who}[/] " if step.who else ""
-        self.console.print(f"{mark} [dim]{clock} {_since(step):>8}[/]  [bold]{step.name}[/]  {who}{escape(step.what)}")
+        self.console.print(
+            f"{mark} [dim]{clock} {_since(step):>8}[/]  [bold]{step.name}[/]  {who}{escape(step.what)}", soft_wrap=True
+        )
         for key, value in step.evidence.items():
-            self.console.print(f"      [dim]{key}:[/] {escape(str(value))}", highlight=False, soft_wrap=True)
+            words = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            self.console.print(f"      [dim]{key}:[/] {escape(words)}", highlight=False, soft_wrap=True)
 
 
 def _since(step: Step) -> str:
