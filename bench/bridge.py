@@ -1,7 +1,7 @@
 """Figures of firmware_bridge: round trips against a raw loop and other clients, lines per second, memory of a channel.
 
 `python -m bench.bridge` prints them; `figures()` gives them as data. Every ratio is taken within one run, as the median
-of five alternating rounds.
+of five rounds; in each the channel and the raw loop take turns in short slices.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import tracemalloc
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Arrival, Command, Prefixed, Shape, Urc
@@ -27,7 +27,8 @@ from firmware_bridge.at.urcs import GENERIC
 from firmware_bridge.transport import open_transport
 
 ROUNDS = 5
-TRIPS = 2_000
+SLICES = 20  # of a round
+TRIPS = 100  # of a slice
 SLOW_TRIPS = 300
 POLLED_TRIPS = 20
 ASK = b"AT+CSQ\r"
@@ -188,12 +189,16 @@ async def channel_trips(channel: Channel) -> Trips:
     return times
 
 
-def rate(times: Trips) -> float:
-    return len(times) / sum(times)
+def rate(one: "Measured") -> float:
+    return len(one.times) / sum(one.times)
 
 
-def p99(times: Trips) -> float:
-    return statistics.quantiles(times, n=100)[98]
+def p99(one: "Measured") -> float:
+    return statistics.quantiles(one.times, n=100)[98]
+
+
+def cpu_per_trip(one: "Measured") -> float:
+    return one.cpu_s / len(one.times)
 
 
 @contextmanager
@@ -245,18 +250,44 @@ def _pyatcommand(port: str) -> Client:
     return "pyatcommand", lambda: timed(lambda: client.send_command("AT+CSQ", 3), POLLED_TRIPS), client.disconnect
 
 
-def round_trips() -> dict[str, list[Trips]]:
+class Measured(NamedTuple):
+    """One round of one client: its trips, and this process's CPU seconds for all of them."""
+
+    times: Trips
+    cpu_s: float
+
+
+def measured(run: Callable[[], Trips]) -> Measured:
+    start = time.process_time()
+    times = run()
+    return Measured(times, time.process_time() - start)
+
+
+def alternated(runs: dict[str, Callable[[], Trips]]) -> dict[str, Measured]:
+    """One round: short slices in turn, so that whatever else the machine does meets all of them alike."""
+    slices: dict[str, list[Measured]] = {name: [] for name in runs}
+    for _ in range(SLICES):
+        for name, run in runs.items():
+            slices[name].append(measured(run))
+    return {
+        name: Measured([trip for part in parts for trip in part.times], sum(part.cpu_s for part in parts))
+        for name, parts in slices.items()
+    }
+
+
+def round_trips() -> dict[str, list[Measured]]:
     """Trips of every client in five alternating rounds."""
-    rounds: dict[str, list[Trips]] = {}
+    rounds: dict[str, list[Measured]] = {}
     with responder() as raw_port, responder() as our_port, other_clients() as others, asyncio.Runner() as runner:
         raw = os.open(raw_port, os.O_RDWR | os.O_NOCTTY)
         channel = runner.run(_open(our_port))
         runner.run(channel.execute(CSQ))
+        runs = {"raw": lambda: raw_trips(raw), "ours": lambda: runner.run(channel_trips(channel))}
+        alternated(runs)  # both are warm
         for _ in range(ROUNDS):
-            rounds.setdefault("raw", []).append(raw_trips(raw))
-            rounds.setdefault("ours", []).append(runner.run(channel_trips(channel)))
-            for name, trips in others.items():
-                rounds.setdefault(name, []).append(trips())
+            found = alternated(runs) | {name: measured(trips) for name, trips in others.items()}
+            for name, one in found.items():
+                rounds.setdefault(name, []).append(one)
         runner.run(channel.close())
         os.close(raw)
     return rounds
@@ -322,11 +353,11 @@ def _figure(
     }
 
 
-def _median(rounds: list[Trips], measure: Callable[[Trips], float]) -> float:
+def _median(rounds: list[Measured], measure: Callable[[Measured], float]) -> float:
     return statistics.median(map(measure, rounds))
 
 
-def _paired(ours: list[Trips], theirs: list[Trips], measure: Callable[[Trips], float]) -> float:
+def _paired(ours: list[Measured], theirs: list[Measured], measure: Callable[[Measured], float]) -> float:
     """The median of the rounds' ratios: the two of a round met the same machine."""
     return statistics.median(measure(mine) / measure(other) for mine, other in zip(ours, theirs, strict=True))
 
@@ -354,6 +385,15 @@ def trip_figures() -> list[Figure]:
             met=tail <= 3,
             baseline=f"raw {_median(raw, p99) * 1e6:.0f}",
             ratio=tail,
+        ),
+        _figure(
+            "bridge.round_trip_cpu",
+            _median(ours, cpu_per_trip) * 1e6,
+            "us of this process's CPU",
+            "shown",
+            met=None,
+            baseline=f"raw {_median(raw, cpu_per_trip) * 1e6:.1f}",
+            ratio=_paired(ours, raw, cpu_per_trip),
         ),
     ]
     for name, trips in rounds.items():
