@@ -20,7 +20,7 @@ class ReportError(Exception):
 
 def table_of(figures: list[Figure]) -> str:
     """A Markdown table, a row for each figure."""
-    rows = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---", "---")]
+    rows: list[tuple[str, ...]] = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---", "---")]
     rows += [tuple(_cell(figure.get(column)) for column in COLUMNS) for figure in figures]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
