@@ -14,6 +14,9 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
 
+# Timers closer than this (s) fire together.
+RESOLUTION_S = 1e-6
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -61,6 +64,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._serial = 0
         self._thread = threading.get_ident()
         super().__init__(_JumpingSelector(self._jump))
+        # A timer is due within the resolution; a nanosecond is lost in a float that counts a year.
+        self._clock_resolution = RESOLUTION_S
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from simulator.clock import LoopClock
 from simulator.modem import SimulatedModem
+from simulator.virtual.loop import RESOLUTION_S
 
 # What a port keeps for a reader that is behind; then bytes are lost, as on a serial line.
 UNREAD_MOST = 262_144
@@ -136,7 +137,7 @@ class ModemOnLoop:
         if deadline is not None:
             # A hair later: the way there and back through floats may land just before the deadline, and virtual time
             # would then stand still there for ever.
-            when = self._clock.reading_at(deadline) + 1e-6
+            when = self._clock.reading_at(deadline) + 10 * RESOLUTION_S
             self._timer = asyncio.get_running_loop().call_at(when, self._due)
 
     def _due(self) -> None:
