@@ -8,4 +8,5 @@ if [ $# -gt 0 ]; then
   exec "$bin/pytest" "$@"
 fi
 "$bin/pytest" tests/unit -q -n 2 --dist loadfile
+# Real processes and other people's clocks: one after the other, so that nobody waits for somebody else's load.
 "$bin/pytest" tests/world tests/hil tests/e2e tests/fidelity tests/fuzz -q
