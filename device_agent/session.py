@@ -40,6 +40,8 @@ GOOD_S: Final = 30.0
 # Changes within this time (s) go out as one report.
 COALESCE_S: Final = 0.05
 RESEND_S: Final = 600.0
+# A document is a sign that the controller has just come (back): what it did not acknowledge by then (s) goes again.
+RESEND_SOON_S: Final = 5.0
 _BATCH: Final = 16
 
 
@@ -88,6 +90,7 @@ class Session:
         self._owes_report = False
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
+        self._resend_soon = False
         self._knock = asyncio.Event()
 
     def report(self) -> None:
@@ -177,6 +180,9 @@ class Session:
         match message:
             case Desired():
                 self._accept(message)
+                # Also for a document we have already: the controller asks by sending it, and our hello may be lost.
+                self._resend_soon = True
+                self.report()
             case Ack(boots=boots):
                 for item in boots:
                     self._store.acknowledge(item.boot, item.seq)
@@ -198,6 +204,8 @@ class Session:
         report_at = 0.0
         while not self._stopping.is_set():
             self._wake.clear()
+            if self._resend_soon:
+                self._resend_soon, resend_at = False, min(resend_at, loop.time() + RESEND_SOON_S)
             if self._owes_report or loop.time() >= report_at:
                 self._owes_report = False
                 await link.publish(topic(self._hub, Channel.REPORTED), encode(self._render(self._number)))

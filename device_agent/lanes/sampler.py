@@ -86,7 +86,8 @@ class Sampler:
         self._add_traffic(modem, seen)
         self._taken += 1
         bearer = self._board.modem.bearer
-        if not self._served and bearer is not None and bearer.up:
+        is_whole = seen.signal is not None and seen.signal.rsrp_dbm is not None and seen.counters is not None
+        if not self._served and is_whole and bearer is not None and bearer.up:
             self._served = self._send_now = True
         if self._store.nearly_full and self._taken % _THINNED:
             return
