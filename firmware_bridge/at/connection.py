@@ -218,7 +218,7 @@ class Connection(ReplyAssembly):
         """The same line without blanks around it and before its colon (`+QSIMSTAT : 1,0`)."""
         name, colon, rest = line.partition(":")
         if line:
-            self._take(name.rstrip() + colon + rest)
+            self._take(name.rstrip(" ") + colon + rest)
 
     def _idle(self, line: str) -> None:
         place = line.find(":")
