@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from controller.cli.failures import CliError, Exit
+from controller.cli.failures import CliError, Exit, cannot_listen
 
 LIMITS: Final = "the embedded broker has no access lists and no persistence: use it for demonstrations only"
 START_DEADLINE_S: Final = 15.0
@@ -97,8 +97,7 @@ def check_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            why = f"{host}:{port} can't be listened on ({error.strerror})"
-            raise CliError(Exit.PORT_IN_USE, why, "stop what uses it, or name another --port") from error
+            raise cannot_listen(host, port, error) from error
 
 
 def free_port(host: str) -> int:

@@ -1,5 +1,7 @@
 """What goes wrong at the command line: one line that names the thing and the remedy, and an exit code of its own."""
 
+import errno
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,16 @@ class CliError(Exception):
     def __init__(self, code: Exit, message: str, remedy: str) -> None:
         super().__init__(message)
         self.code, self.message, self.remedy = code, message, remedy
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> CliError:
+    """Why an address can't be listened on, with the remedy for that very reason."""
+    why = f"{host}:{port} can't be listened on ({error.strerror})"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return CliError(Exit.SETTINGS, why, "name an address of this machine with --host")
+    if error.errno == errno.EACCES:
+        return CliError(Exit.SETTINGS, why, "name a --port above 1023")
+    return CliError(Exit.PORT_IN_USE, why, "stop what uses it, or name another --port")
 
 
 @contextmanager

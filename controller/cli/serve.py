@@ -27,7 +27,7 @@ from controller.app import Controller, Options
 from controller.carrier.lane import LaneLimits
 from controller.carrier.tmf640 import Tmf640Carrier
 from controller.cli.broker import LIMITS, embedded_broker
-from controller.cli.failures import CliError, Exit
+from controller.cli.failures import CliError, Exit, cannot_listen
 from controller.cli.logs import configure
 from controller.link.gmqtt import GmqttPort
 from controller.notify.adapters import HttpSmsNotifier, OutboxNotifier, Routes, SmtpNotifier
@@ -276,8 +276,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
             listener.listen(1024)
         except OSError as error:
-            why = f"{host}:{port} can't be listened on ({error.strerror})"
-            raise CliError(Exit.PORT_IN_USE, why, "stop what uses it, or name another --port") from error
+            raise cannot_listen(host, port, error) from error
         yield listener
 
 
