@@ -15,6 +15,21 @@ from simulator.stage.parts import Break, HubModel, Set, Unit
 from simulator.stage.process import ProcessEndedError
 from simulator.stage.record import Record, StepFailedError
 from simulator.stage.watch import watch_for
+from simulator.stage.words import (
+    PLANS,
+    brand_words,
+    complaints_of,
+    conditions_of,
+    decision_words,
+    is_exactly_due,
+    modem_words,
+    network_words,
+    opening_order,
+    promise_of,
+    seconds_since_report,
+    sim_words,
+    wall_clock,
+)
 
 READY_WITHIN_S = 15.0
 ONLINE_WITHIN_S = 35.0
@@ -26,7 +41,6 @@ HUB_WITHIN_S = 25.0
 # Each look is a program of its own: `hub-agent status`.
 STATUS_EVERY_S = 0.5
 BLOCKED_NAME = "adult.example"
-PLANS = (("Family SIM", 10_000), ("SIM Only", 2_000))
 BRANDED = HubModel(
     serial="MH-000001",
     iccid="8944300000000000016",
@@ -113,8 +127,8 @@ class Demo:
             {
                 "account": customer.account,
                 "hub": f"{customer.hub}, dispatched for an earlier fault, switched off",
-                "brand": _brand_words(view["brand"]),
-                "SIM": _sim_words(view),
+                "brand": brand_words(view["brand"]),
+                "SIM": sim_words(view),
             },
         )
         return customer
@@ -128,9 +142,9 @@ class Demo:
             customer.name,
             "the line dropped five times in a day; the report qualifies, each benefit is decided on its own",
             {
-                "qualifies": _decision_words(qualifies),
-                "Mini Hub": _decision_words(hub),
-                "Broadband Backup": _decision_words(backup),
+                "qualifies": decision_words(qualifies),
+                "Mini Hub": decision_words(hub),
+                "Broadband Backup": decision_words(backup),
             },
         )
         return unit
@@ -138,7 +152,7 @@ class Demo:
     async def _see_ready(self, customer: Customer) -> dict[str, Any]:
         async def ready() -> dict[str, Any] | None:
             fault = await self.stage.admin.get(f"/v1/faults/{customer.fault}")
-            promise = _promise(fault, "mini_hub")
+            promise = promise_of(fault, "mini_hub")
             return promise if promise["ready_at"] else None
 
         watched = (self.stage.controller, self.stage.carrier)
@@ -155,9 +169,9 @@ class Demo:
             "controller, carrier",
             "the hub's SIM is active, its document committed, Broadband Backup on for both plans; the customer is told",
             {
-                "SIM at the carrier": _sim_words(view),
-                "ready": f"{_seconds(promise['ready_at'], self.record)} s after the report",
-                "promised": f"within one hour of the report, by {_clock(promise['due_at'])}",
+                "SIM at the carrier": sim_words(view),
+                "ready": f"{seconds_since_report(promise['ready_at'], self.record)} s after the report",
+                "promised": f"within one hour of the report, by {wall_clock(promise['due_at'])}",
                 "MyBT": mybt,
                 "told": notices,
             },
@@ -184,15 +198,15 @@ class Demo:
         reaches = await unit.home.reaches_internet()
         if reaches is False:
             raise StepFailedError("forwarding is reported open, but a home device's packet did not come back")
-        order = _order_of(open_)
+        order = opening_order(open_)
         evidence = {
-            "modem": f"{_modem_words(open_)} found by probing port {unit.port.name}",
-            "network": _network_words(open_),
+            "modem": f"{modem_words(open_)} found by probing port {unit.port.name}",
+            "network": network_words(open_),
             "order": order,
             "blocked name": f"{BLOCKED_NAME} → {blocked.rcode}",
             "allowed name": f"{ALLOWED_NAME} → {allowed.rcode} {' '.join(allowed.addresses)}",
             "host tools": unit.home.kind + ("" if reaches is None else "; a home device's ping came back"),
-            "online": f"{_seconds(online['online_at'], self.record)} s after the report",
+            "online": f"{seconds_since_report(online['online_at'], self.record)} s after the report",
             "told": await self._watch_notices(customer, {"online"}),
         }
         self.record.saw(
@@ -221,13 +235,13 @@ class Demo:
         told = await self._watch_notices(customer, {"switch_off"})
         closed = await self._watch_condition(unit, "forwarding_open", "false")
         parked = await watch_for("the SIM parked", lambda: self._sim_is(customer, "parked"), within_s=READY_WITHIN_S)
-        mybt = await self._watch_mybt(customer, _is_exactly_due, "exactly what is due")
-        reason = _conditions(closed)["forwarding_open"].get("reason")
+        mybt = await self._watch_mybt(customer, is_exactly_due, "exactly what is due")
+        reason = conditions_of(closed)["forwarding_open"].get("reason")
         self.record.saw(
             "resolved",
             "controller, hub, carrier",
             "the customer was told, the hub closed, its SIM is parked, both plans are back to exactly what is due",
-            {"told": told, "hub": f"closed ({reason}), as reported", "SIM": _sim_words(parked), "MyBT": mybt},
+            {"told": told, "hub": f"closed ({reason}), as reported", "SIM": sim_words(parked), "MyBT": mybt},
         )
         return parked
 
@@ -253,17 +267,17 @@ class Demo:
         order = await watch_for("the dispatch order", ordered, within_s=SEEN_WITHIN_S)
         view = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
         if decision["outcome"] != "dispatch" or view["sims"][0]["intended"]["state"] != "parked":
-            raise StepFailedError(f"a hub that is not BT-branded was {decision['outcome']}, its SIM {_sim_words(view)}")
+            raise StepFailedError(f"a hub that is not BT-branded was {decision['outcome']}, its SIM {sim_words(view)}")
         self.record.saw(
             "not-branded",
             "hub, controller",
             "another account's hub is not BT-branded: at its next fault a new one is dispatched, the old stays off",
             {
-                "verdict": _brand_words(brand),
+                "verdict": brand_words(brand),
                 "evidence": [f"{signal['name']}: {signal['says']}" for signal in brand["judgement"]["signals"]],
-                "decision": _decision_words(decision),
+                "decision": decision_words(decision),
                 "dispatch order": f"{order['id']}, {order['state']}",
-                "old hub's SIM": _sim_words(view),
+                "old hub's SIM": sim_words(view),
             },
         )
         return order
@@ -381,7 +395,7 @@ class Demo:
 
     async def _watch_condition(self, unit: Unit, condition: str, status: str) -> dict[str, Any]:
         return await self._watch_hub(
-            unit, f"{condition} {status} at the hub", lambda told: _conditions(told)[condition]["status"] == status
+            unit, f"{condition} {status} at the hub", lambda told: conditions_of(told)[condition]["status"] == status
         )
 
     async def _watch_hub(
@@ -399,84 +413,14 @@ class Demo:
         try:
             return await watch_for(what, shown, within_s=within_s, processes=unit.processes, every_s=STATUS_EVERY_S)
         except StepFailedError as error:
-            why = _complaints(last.get("told", {}))
+            why = complaints_of(last.get("told", {}))
             raise StepFailedError(error.reason + (f"; the hub says {'; '.join(why)}" if why else "")) from None
 
     async def _online(self, customer: Customer) -> dict[str, Any] | None:
         fault = await self.stage.admin.get(f"/v1/faults/{customer.fault}")
-        promise = _promise(fault, "mini_hub")
+        promise = promise_of(fault, "mini_hub")
         return promise if promise["online_at"] else None
 
     async def _sim_is(self, customer: Customer, state: str) -> dict[str, Any] | None:
         view: dict[str, Any] = await self.stage.admin.get(f"/v1/hubs/{customer.hub}")
         return view if view["sims"][0]["observed"].get("state") == state else None
-
-
-def _promise(fault: dict[str, Any], benefit: str) -> dict[str, Any]:
-    found = [promise for promise in fault["promises"] if promise["benefit"] == benefit]
-    if not found:
-        raise StepFailedError(f"nothing is promised for {benefit}")
-    promise: dict[str, Any] = found[0]
-    return promise
-
-
-def _is_exactly_due(sim: dict[str, Any]) -> bool:
-    """Broadband Backup is over, and Mobile Data Boost doubles what was bought (T§14): seen at the carrier too."""
-    due = 2 * dict(PLANS)[sim["plan_name"]]
-    observed = sim["observed"].get("allowance_mb")
-    return sim["allowance_mb"] == observed == due and not sim["backup"] and sim["as_intended"]
-
-
-def _brand_words(brand: dict[str, Any]) -> str:
-    names = ", ".join(signal["name"] for signal in brand["judgement"]["signals"])
-    return f"{brand['verdict']}, confidence {brand['judgement']['confidence']}, from {names}"
-
-
-def _conditions(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {condition["type"]: condition for condition in told["conditions"]}
-
-
-def _complaints(told: dict[str, Any]) -> list[str]:
-    """What the hub itself says is not as it should be, and how its conversation with the broker stands."""
-    lacking = [c for c in told.get("conditions", ()) if c["status"] != "true"]
-    words = [": ".join(filter(None, (c["type"], c.get("reason"), c.get("message")))) for c in lacking]
-    session = told.get("session", {})
-    return [*words, f"session: {session['state']} {session['problem']}".strip()] if session else words
-
-
-def _modem_words(report: dict[str, Any]) -> str:
-    identity = report["identity"]
-    return f"{identity.get('modem_manufacturer')} {identity.get('modem_model')}"
-
-
-def _network_words(report: dict[str, Any]) -> str:
-    network = report["network"]
-    return f"{network.get('operator')} ({network.get('registration')}, {network.get('technology')})"
-
-
-def _decision_words(decision: dict[str, Any]) -> str:
-    return f"{decision['outcome']} ({decision['clause']}, {decision['basis']}): {decision['reason']}"
-
-
-def _sim_words(view: dict[str, Any]) -> str:
-    sim = view["sims"][0]
-    return f"intended {sim['intended'].get('state')}, observed {sim['observed'].get('state')}"
-
-
-def _clock(instant: str) -> str:
-    """The instant to the second, as this machine's clock on the wall shows it, like the steps' own times."""
-    return datetime.fromisoformat(instant).astimezone().strftime("%H:%M:%S")
-
-
-def _seconds(instant: str, record: Record) -> float:
-    assert record.reported_at is not None
-    return round((datetime.fromisoformat(instant) - record.reported_at).total_seconds(), 1)
-
-
-def _order_of(status: dict[str, Any]) -> str:
-    """The order in which the hub's own conditions became true. Raises StepFailedError if forwarding was not last."""
-    since = {name: c.get("since_ms", 0) for name, c in _conditions(status).items() if c["status"] == "true"}
-    if since.get("filter_in_force", since["forwarding_open"] + 1) > since["forwarding_open"]:
-        raise StepFailedError(f"forwarding opened before the filter was in force: {since}")
-    lead = since["forwarding_open"] - since["filter_in_force"]
-    return f"filter in force {lead} ms before forwarding opened"
