@@ -27,6 +27,7 @@ class ConditionType(StrEnum):
     BEARER_UP = "bearer_up"
     CLOCK_TRUSTED = "clock_trusted"
     CONVERGED = "converged"
+    CERTIFICATE = "certificate"
 
 
 class ConditionStatus(StrEnum):
@@ -130,6 +131,13 @@ class SpoolReport(Wire, frozen=True, kw_only=True):
     newest: Counter
 
 
+class DoorbellReport(Wire, frozen=True, kw_only=True):
+    """SMS since the agent's start: those that rang, and those ignored (unsigned, of another hub, heard before)."""
+
+    rung: Counter = 0
+    ignored: Counter = 0
+
+
 class Reported(Wire, frozen=True, kw_only=True):
     """The hub, whole (`minihub/v1/{hub}/reported`)."""
 
@@ -149,3 +157,4 @@ class Reported(Wire, frozen=True, kw_only=True):
     filter: FilterReport = FilterReport()
     requests: Annotated[tuple[RequestOutcome, ...], msgspec.Meta(max_length=32)] = ()
     spool: Annotated[tuple[SpoolReport, ...], msgspec.Meta(max_length=64)] = ()
+    doorbell: DoorbellReport = DoorbellReport()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_agent import protocol as wire
-from tests.unit.wire.vectors import HUB, MESSAGES, SCHEMA, VECTORS, render_schema
+from tests.unit.wire.vectors import HUB, MESSAGES, SCHEMA, VECTORS, render_doorbell, render_schema
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -20,7 +20,11 @@ def test_golden_vector_decodes_to_the_message(name: str) -> None:
 
 
 def test_no_golden_vector_is_left_over() -> None:
-    assert {path.stem for path in VECTORS.glob("*.json")} == set(MESSAGES)
+    assert {path.stem for path in VECTORS.glob("*.json")} == {*MESSAGES, "doorbell"}
+
+
+def test_doorbell_texts_are_the_golden_ones() -> None:
+    assert render_doorbell() == (VECTORS / "doorbell.json").read_text(), "the doorbell changed: see `make wire`"
 
 
 def test_schema_is_the_one_checked_in() -> None:

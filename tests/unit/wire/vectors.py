@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from device_agent import protocol as wire
+from device_agent.protocol import doorbell
 
 HUB = "01936d0e-7a1c-7c3e-9b1f-0242ac120002"
 VECTORS = Path(__file__).parents[2] / "data" / "wire"
@@ -69,6 +70,25 @@ MESSAGES: dict[str, tuple[wire.Channel, wire.Message]] = {
             spool=(wire.SpoolReport(boot=6, oldest=4, newest=9),),
         ),
     ),
+    "reported-rung": (
+        wire.Channel.REPORTED,
+        wire.Reported(
+            boot=8,
+            seq=2,
+            uptime_ms=99_000,
+            observed_revision=1_790_000_000_123,
+            conditions=(
+                wire.Condition(
+                    type=wire.ConditionType.CERTIFICATE,
+                    status=wire.ConditionStatus.TRUE,
+                    reason="renewed",
+                    message="until 2029-01-01",
+                    since_ms=2_000,
+                ),
+            ),
+            doorbell=wire.DoorbellReport(rung=1, ignored=3),
+        ),
+    ),
     "telemetry": (
         wire.Channel.TELEMETRY,
         wire.Telemetry(
@@ -94,6 +114,15 @@ MESSAGES: dict[str, tuple[wire.Channel, wire.Message]] = {
     "ack": (wire.Channel.ACK, wire.Ack(boots=(wire.BootAck(boot=6, seq=9), wire.BootAck(boot=7, seq=3)))),
 }
 
+DOORBELL_KEY = bytes(range(32))
+DOORBELL_COUNTERS = (1, 1_790_000_000_123, doorbell.COUNTER_MOST)
+
+
+def render_doorbell() -> str:
+    """The doorbell's texts, as checked in: both sides sign with the same bytes."""
+    rows = [{"counter": number, "text": doorbell.ring(DOORBELL_KEY, HUB, number)} for number in DOORBELL_COUNTERS]
+    return json.dumps({"key": DOORBELL_KEY.hex(), "hub": HUB, "texts": rows}, indent=1) + "\n"
+
 
 def render_schema() -> str:
     """The JSON Schema of every channel, as checked in."""
@@ -113,6 +142,7 @@ def main() -> None:
     VECTORS.mkdir(parents=True, exist_ok=True)
     for name, (_, message) in MESSAGES.items():
         (VECTORS / f"{name}.json").write_bytes(wire.encode(message))
+    (VECTORS / "doorbell.json").write_text(render_doorbell())
     SCHEMA.parent.mkdir(parents=True, exist_ok=True)
     SCHEMA.write_text(render_schema())
 
