@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from device_agent.protocol import is_hub_id
 from simulator.faults import SimulatorError
 from simulator.fleet.hub import Counts, FleetHub, Habits, Shared, make_hub_id
-from simulator.fleet.wheel import Wheel
+from simulator.fleet.wheel import Rounds, Wheel
 
 # Descriptors the process keeps for everything but hubs.
 DESCRIPTORS_KEPT: Final = 1000
@@ -119,7 +119,9 @@ class Fleet:
         self._random = Random(seed)
         self._waiting: deque[FleetHub] = deque()
         self._more = asyncio.Event()
-        self._shared = Shared(loop, Wheel(loop), habits, self.counts, self._enqueue, sampling=sampling)
+        wheel = Wheel(loop)
+        rounds = Rounds(wheel, habits.interval_s)
+        self._shared = Shared(loop, wheel, rounds, habits, self.counts, self._enqueue, sampling=sampling)
         ids = list(hub_ids) if hub_ids is not None else [make_hub_id(seed, number) for number in range(count)]
         self.hubs = [FleetHub(self._shared, hub_id, number, seed) for number, hub_id in enumerate(ids[:count])]
         self._diallers: list[asyncio.Task[None]] = []

@@ -1,4 +1,4 @@
-"""One hub of a fleet: a few hundred bytes of state, one timer on the fleet's wheel, one connection, the wire contract.
+"""One hub of a fleet: a few hundred bytes of state, a place in a round, one connection, the wire contract.
 
 It boots, says hello, follows its document's revision, samples, repeats itself after a reconnect until the controller's
 own acknowledgement covers it, and now and then sends something twice, as real hubs and brokers do.
@@ -7,7 +7,6 @@ own acknowledgement covers it, and now and then sends something twice, as real h
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, cast
 from uuid import UUID
 
@@ -26,9 +25,7 @@ from device_agent.protocol import (
     PresenceState,
     ProtocolError,
     Reported,
-    Sample,
     SpoolReport,
-    Telemetry,
     TopicError,
     decode,
     encode,
@@ -36,7 +33,8 @@ from device_agent.protocol import (
     topic,
 )
 from simulator.fleet import packets
-from simulator.fleet.wheel import Wheel
+from simulator.fleet.sample import TEMPLATE
+from simulator.fleet.wheel import Rounds, Wheel
 
 KEEP_ALIVE_S: Final = 60
 SESSION_EXPIRY_S: Final = 3600
@@ -118,6 +116,7 @@ class Shared:
 
     loop: asyncio.AbstractEventLoop
     wheel: Wheel
+    rounds: Rounds
     habits: Habits
     counts: Counts
     dial: Callable[["FleetHub"], None]
@@ -135,10 +134,10 @@ class FleetHub(asyncio.BufferedProtocol):
         "_failures",
         "_in_flight",
         "_next_id",
+        "_sampling",
         "_shared",
         "_topic",
         "_transport",
-        "_turn",
         "_unacknowledged",
         "boot",
         "id",
@@ -159,10 +158,10 @@ class FleetHub(asyncio.BufferedProtocol):
         self._dice = Dice(seed ^ number * 0x9E3779B1)
         self._topic = packets.text(topic(hub_id, Channel.TELEMETRY))
         self._transport: asyncio.Transport | None = None
-        # Counts what was planned: an older plan that comes due is not this hub's any more.
-        self._turn = 0
+        self._sampling = False  # a round calls `_sample`
         self._buffer = b""
-        self._unacknowledged: list[tuple[int, bytes]] = []
+        # The last messages, up to `seq` without a gap.
+        self._unacknowledged: list[bytes] = []
         self._in_flight = 0
         self._next_id = 0
         self._failures = 0
@@ -194,7 +193,6 @@ class FleetHub(asyncio.BufferedProtocol):
         """Plan to come back, later after each failure."""
         del exc
         self._transport = None
-        self._turn += 1
         if self.ready:
             self.ready = False
             self._shared.counts.connected -= 1
@@ -207,7 +205,6 @@ class FleetHub(asyncio.BufferedProtocol):
         low, high = self._shared.habits.reconnect_s
         wait = min(high, low * 2.0**self._failures) * self._dice.uniform(0.5, 1.5)
         self._failures = min(self._failures + 1, 10)
-        self._turn += 1
         self._shared.wheel.after(wait, self._redial)
 
     def _redial(self) -> None:
@@ -221,7 +218,6 @@ class FleetHub(asyncio.BufferedProtocol):
 
     def leave(self) -> None:
         """Say goodbye and close."""
-        self._turn += 1
         if self._transport is not None:
             if self.ready:
                 goodbye = encode(Presence(state=PresenceState.GOODBYE, boot=self.boot, session=self.session))
@@ -276,7 +272,7 @@ class FleetHub(asyncio.BufferedProtocol):
         self._transport.write(packets.subscribe(self._take_id(), topics))
         self._report()
         self._shared.counts.hellos += 1
-        for _, payload in self._unacknowledged:
+        for payload in self._unacknowledged:
             self._send(payload)
             self._shared.counts.duplicates += 1
         if self._shared.sampling:
@@ -284,7 +280,9 @@ class FleetHub(asyncio.BufferedProtocol):
 
     def begin_sampling(self) -> None:
         """Sample from now on, the first time at a moment of its own within the interval."""
-        self._plan(self._dice.uniform(0, self._shared.habits.interval_s))
+        if not self._sampling:
+            self._sampling = True
+            self._shared.rounds.join(self._dice.uniform(0, self._shared.habits.interval_s), self._sample)
 
     def _acknowledged(self, reason: int) -> None:
         self._in_flight -= 1
@@ -318,51 +316,47 @@ class FleetHub(asyncio.BufferedProtocol):
     def _settle(self, document: Ack) -> None:
         self._shared.counts.acks += 1
         covered = max((each.seq for each in document.boots if each.boot == self.boot), default=0)
-        self._unacknowledged = [each for each in self._unacknowledged if each[0] > covered]
+        del self._unacknowledged[: max(0, covered - self._oldest + 1)]
 
     # What is said.
 
-    def _tick(self, turn: int) -> None:
-        if turn != self._turn or self._transport is None or not self.ready:
-            return
-        interval = self._shared.habits.interval_s
-        if interval > KEEP_ALIVE_S * 0.75:
-            self._transport.write(packets.PINGREQ)
-        self._sample()
-        self._plan(interval)
-
-    def _sample(self) -> None:
+    def _sample(self, now: float) -> bool:
+        """Send one sample; False ends the sampling. The path of every message of a fleet: no call without need."""
+        shared, transport = self._shared, self._transport
+        if not self.ready or shared.stopping or transport is None:
+            self._sampling = False
+            return False
+        counts, habits = shared.counts, shared.habits
         if self._in_flight >= IN_FLIGHT:
-            self._shared.counts.held += 1
-            return
+            counts.held += 1
+            transport.write(packets.PINGREQ)
+            return True
         self.seq += 1
-        payload = encode(Telemetry(boot=self.boot, seq=self.seq, samples=(self._measure(),)))
-        if self._shared.habits.spool:
-            self._unacknowledged.append((self.seq, payload))
-            del self._unacknowledged[: -self._shared.habits.spool]
-        self._send(payload)
-        self._shared.counts.telemetry += 1
-        if self._shared.habits.duplicates and self._dice.uniform(0, 1) < self._shared.habits.duplicates:
+        payload = self._measure(now)
+        if habits.spool:
+            self._unacknowledged.append(payload)
+            if len(self._unacknowledged) > habits.spool:
+                del self._unacknowledged[0]
+        self._in_flight += 1
+        self._next_id = self._next_id % 65535 + 1
+        transport.write(packets.publish(self._topic, self._next_id, payload))
+        counts.telemetry += 1
+        if habits.duplicates and self._dice.uniform(0, 1) < habits.duplicates:
             self._send(payload)
-            self._shared.counts.duplicates += 1
+            counts.duplicates += 1
+        return True
 
-    def _measure(self) -> Sample:
+    def _measure(self, now: float) -> bytes:
         bits = self._dice.bits()
         self.rx_bytes += bits % 50_000
-        return Sample(
-            uptime_ms=self._uptime_ms(),
-            rsrp_dbm=-110.0 + (bits >> 16) % 40,
-            rsrq_db=-16.0 + (bits >> 24) % 10,
-            operator="EE",
-            technology="lte",
-            cell_id=1000 + self.number % 500,
-            rx_bytes=self.rx_bytes,
-        )
+        rsrp, rsrq = 71 + (bits >> 16) % 40, 7 + (bits >> 24) % 10
+        uptime_ms = int((now - self.started) * 1000)
+        return TEMPLATE % (self.boot, self.seq, uptime_ms, rsrp, rsrq, 1000 + self.number % 500, self.rx_bytes)
 
     def _report(self, *, forwarding: bool = False) -> None:
         status = ConditionStatus.TRUE if forwarding else ConditionStatus.FALSE
         self.report_seq += 1
-        spool = self._unacknowledged
+        spool = (SpoolReport(boot=self.boot, oldest=self._oldest, newest=self.seq),) if self._unacknowledged else ()
         document = Reported(
             boot=self.boot,
             seq=self.report_seq,
@@ -375,7 +369,7 @@ class FleetHub(asyncio.BufferedProtocol):
             identity=IdentityEvidence(serial=f"FLEET{self.number:06}"),
             network=NetworkReport(registration="home", mcc="234", mnc="30"),
             bearer=BearerReport(up=True, rx_bytes=self.rx_bytes),
-            spool=(SpoolReport(boot=self.boot, oldest=spool[0][0], newest=spool[-1][0]),) if spool else (),
+            spool=spool,
         )
         self._publish(packets.text(topic(self.id, Channel.REPORTED)), encode(document))
 
@@ -389,12 +383,14 @@ class FleetHub(asyncio.BufferedProtocol):
 
     # Small change.
 
+    @property
+    def _oldest(self) -> int:
+        """The sequence number of the oldest unacknowledged message."""
+        return self.seq - len(self._unacknowledged) + 1
+
     def _take_id(self) -> int:
         self._next_id = self._next_id % 65535 + 1
         return self._next_id
 
     def _uptime_ms(self) -> int:
         return int((self._shared.loop.time() - self.started) * 1000)
-
-    def _plan(self, delay_s: float) -> None:
-        self._shared.wheel.after(delay_s, partial(self._tick, self._turn))

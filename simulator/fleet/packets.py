@@ -80,6 +80,9 @@ def subscribe(packet_id: int, topics: tuple[str, ...]) -> bytes:
 def publish(topic: bytes, packet_id: int, payload: bytes) -> bytes:
     """A PUBLISH at QoS 1 (3.3); `topic` already has its length before it."""
     length = len(topic) + 3 + len(payload)
+    if 127 < length < 16384:  # the usual one, written at a stroke
+        head = length & 0x7F | 0x80, length >> 7
+        return b"\x32%c%c%b%c%c\x00%b" % (*head, topic, packet_id >> 8, packet_id & 0xFF, payload)
     return b"".join((b"\x32", encode_length(length), topic, packet_id.to_bytes(2, "big"), b"\x00", payload))
 
 

@@ -102,6 +102,7 @@ async def test_hubs_say_hello_send_telemetry_follow_documents_and_heed_acks(
         assert seqs == sorted(seqs)
         assert fleet.counts.undecodable == fleet.counts.denied == 0
     assert fleet.counts.connected == 0
+    await controller.until(lambda: bool(controller.of(one.id, Presence)))
     assert [presence.state.value for presence in controller.of(one.id, Presence)] == ["goodbye"]
 
 
@@ -132,13 +133,17 @@ async def test_each_hub_shows_its_own_certificate_where_the_broker_wants_one(tmp
     require_mosquitto()
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: apt-get install -y openssl")
-    ids = [make_hub_id(9, number) for number in range(3)]
+    ids = [make_hub_id(9, number) for number in range(4)]
     folder = make_certificates(tmp_path / "pki", ["127.0.0.1", *ids[:2]])
+    for suffix in ("crt", "key"):
+        shutil.copy(folder / f"{ids[0]}.{suffix}", folder / f"{ids[3]}.{suffix}")  # a hub with another's certificate
     port = free_port()
+    (tmp_path / "acl").write_text("pattern readwrite minihub/v1/%u/#\nuser 127.0.0.1\ntopic read minihub/v1/#\n")
     configuration = tmp_path / "tls.conf"
     configuration.write_text(
         f"listener {port} 127.0.0.1\ncafile {folder}/ca.crt\ncertfile {folder}/127.0.0.1.crt\n"
         f"keyfile {folder}/127.0.0.1.key\nrequire_certificate true\nuse_identity_as_username true\nuser root\n"
+        f"acl_file {tmp_path}/acl\n"
     )
     broker = await asyncio.create_subprocess_exec(
         require_mosquitto(), "-c", str(configuration), stderr=asyncio.subprocess.DEVNULL
@@ -146,9 +151,23 @@ async def test_each_hub_shows_its_own_certificate_where_the_broker_wants_one(tmp
     try:
         await wait_for_port(port)
         where = Broker.parse(f"mqtts://127.0.0.1:{port}", ca=folder / "ca.crt", certificates=folder)
-        async with Fleet(where, 3, seed=9, habits=Habits()) as fleet:
-            with pytest.raises(BrokerError, match=rf"2 of 3 hubs .*{ids[2]}: no usable certificate"):
-                await fleet.connected(6.0)
+        context = where.context_for("127.0.0.1")
+        async with (
+            aiomqtt.Client("127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5, tls_context=context) as client,
+            Fleet(where, 4, seed=9, habits=Habits(interval_s=0.1)) as fleet,
+        ):
+            heard = Controller(client)
+            await client.subscribe("minihub/v1/+/telemetry", qos=1)
+            listening = asyncio.create_task(heard.listen())
+            try:
+                await heard.until(lambda: {hub for hub, _ in heard.heard} == set(ids[:2]))
+                await heard.until(lambda: fleet.counts.refused and fleet.counts.denied)
+                with pytest.raises(BrokerError, match=rf"3 of 4 hubs .*{ids[2]}: no usable certificate"):
+                    await fleet.connected(0.1)
+                assert {hub for hub, _ in heard.heard} == set(ids[:2])  # nobody speaks for another
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
     finally:
         broker.terminate()
         await broker.wait()
@@ -172,7 +191,7 @@ def make_certificates(folder: Path, names: list[str]) -> Path:
 
 async def test_the_program_tells_its_counts_and_ends_by_itself(mosquitto: Mosquitto) -> None:
     words = ["fleet", "--hubs", "5", "--broker", mosquitto.url, "--seed", "2", "--interval", "0.2"]
-    words += ["--seconds", "4", "--every", "0.5", "--storm-every", "1"]
+    words += ["--seconds", "1.7", "--every", "0.5", "--storm-every", "1"]
     process = await asyncio.create_subprocess_exec(HUB_SIM, *words, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     lines = [json.loads(line) for line in out.splitlines()]
