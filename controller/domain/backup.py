@@ -30,7 +30,10 @@ def backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -
 
     T§12b cites a paragraph 9.b that isn't there; read as 10.b. Faulty equipment and a lost hub take nothing away here.
     """
-    at = utc(at)
+    return facts.remember(_backup_entitles, fault_id, utc(at), rules)
+
+
+def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
     if account_of_fault(facts, fault, at, rules) is None:
@@ -107,7 +110,10 @@ def backup_owed(facts: Facts, fault_id: str, sim_id: str, at: datetime, rules: R
 
     Outcomes: owed; not_usable_abroad; hold or person_decides while the fault is; not_owed. `target` is the SIM.
     """
-    at = utc(at)
+    return facts.remember(_backup_owed, fault_id, sim_id, utc(at), rules)
+
+
+def _backup_owed(facts: Facts, fault_id: str, sim_id: str, at: datetime, rules: RuleSet) -> Decision:
     of_fault = backup_entitles(facts, fault_id, at, rules)
     own = _of_sim(facts, fault_of(facts, fault_id), sim_id, rules, of_fault)
     return own if own is not None else replace(of_fault, target=sim_id)

@@ -62,6 +62,10 @@ def _ordered(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
 
 def drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tuple[Drop, ...]:
     """Return the line's drops up to `until`, in order, without the restarts we asked for (T§10b ii)."""
+    return facts.remember(_drops_on, line_id, until, rules)
+
+
+def _drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tuple[Drop, ...]:
     drops: list[Drop] = []
     is_down = False
     for event in _ordered(facts, line_id, until):
@@ -139,6 +143,10 @@ def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
 
     PPP that is back proves that sync is; sync that is back proves nothing of PPP.
     """
+    return facts.remember(_times_down, line_id, until)
+
+
+def _times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
     events = _ordered(facts, line_id, until)
     reporting = {_LAYERS[each.kind] for each in events if each.kind in _GAINS}
     found: list[Down] = []

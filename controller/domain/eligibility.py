@@ -61,6 +61,10 @@ def live_plan(facts: Facts, plan_id: str, at: datetime) -> Plan | None:
 
 def live_sim(facts: Facts, sim_id: str, at: datetime) -> tuple[PlanSim, Plan] | None:
     """Return a SIM and its plan as they are live at `at`, or None."""
+    return facts.remember(_live_sim, sim_id, at)
+
+
+def _live_sim(facts: Facts, sim_id: str, at: datetime) -> tuple[PlanSim, Plan] | None:
     found = []
     for sim in facts.plan_sims:
         if sim.sim_id == sim_id:
@@ -153,7 +157,10 @@ def _why_no_plus(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> st
 
 def mobile_benefits(facts: Facts, plan_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide whether this plan has Mobile Benefits at `at`: entitled or not_entitled (T§3, 5, 6)."""
-    at = utc(at)
+    return facts.remember(_mobile_benefits, plan_id, utc(at), rules)
+
+
+def _mobile_benefits(facts: Facts, plan_id: str, at: datetime, rules: RuleSet) -> Decision:
     if not any(each.plan_id == plan_id for each in facts.plans):
         raise UnknownSubjectError("plan", plan_id)
     plan = live_plan(facts, plan_id, at)

@@ -6,8 +6,8 @@ is off. Nothing is remembered: every answer is computed from the facts.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from controller.domain.backup import backup_entitles
@@ -27,6 +27,8 @@ _AT_ONCE = frozenset({"fraud", "not_genuine", "lost_by_customer", "hub_gone", "n
 _CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
 # What is never the reason why an entitlement stops.
 _IDLE_FIELDS = frozenset({"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs"})
+# Days that count from their start; every other one counts to its end.
+_FIRST_DAYS = frozenset({"starts_on"})
 
 
 class Benefit(StrEnum):
@@ -106,26 +108,21 @@ def _decide_as_known(facts: Facts, fault_id: str, benefit: Benefit, at: datetime
 
 def _instants(fact: Fact) -> Iterator[datetime]:
     """Yield every instant at which a fact begins, ends or becomes known."""
-    for each in fields(fact):
-        value = getattr(fact, each.name)
+    for name in fact.__dataclass_fields__:
+        value = getattr(fact, name)
         if isinstance(value, datetime):
             yield value
-    last_day, due_on, starts_on = (getattr(fact, name, None) for name in ("last_day", "due_on", "starts_on"))
-    if last_day is not None:
-        yield day_ends(last_day)
-    if due_on is not None:
-        yield day_ends(due_on)
-    if starts_on is not None:
-        yield day_starts(starts_on)
+        elif isinstance(value, date):
+            yield day_starts(value) if name in _FIRST_DAYS else day_ends(value)
 
 
 def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     """Return the instants after `start` and up to `end` at which an entitlement may have stopped, latest first."""
     found = {
         instant
-        for each in fields(facts)
-        if each.name not in _IDLE_FIELDS
-        for fact in getattr(facts, each.name)
+        for name, of_kind in facts.by_kind()
+        if name not in _IDLE_FIELDS
+        for fact in of_kind
         for instant in _instants(fact)
         if start < instant <= end
     }
@@ -154,7 +151,10 @@ def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules
     The customer is told first, naming the time, and it goes off in the quiet window. At once for fraud, loss and the
     end of Plus. Held while another entitling fault is open: of the same line for the hub, of the account for Backup.
     """
-    at = utc(at)
+    return facts.remember(_ending_of, fault_id, benefit, utc(at), rules)
+
+
+def _ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Ending:
     known = facts.as_known(at)
     now = decide_benefit(known, fault_id, benefit, at, rules)
     ending = Ending(fault_id=fault_id, benefit=benefit, state=EndingState.NOT_ENDING, cause=now.code, reason=now.reason)

@@ -9,11 +9,13 @@ Instants must be timezone-aware and are kept in UTC, so that every difference is
 Europe/London; a last day counts whole, to its midnight.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import get_type_hints
+from typing import Any, get_type_hints
+
+from controller.domain.memory import Remembering
 
 KNOWN_FROM_THE_START = datetime(1, 1, 1, tzinfo=UTC)
 NOT_SUPERSEDED = datetime(9999, 12, 31, tzinfo=UTC)
@@ -426,7 +428,7 @@ class EquipmentAssignment(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Remembering):
     """Everything known of one billing account and of whatever touches it; the input of every rule.
 
     The caller gathers it (one account, its services, their lines, hubs, plans, faults, …). Rules look up by id, so
@@ -461,10 +463,25 @@ class Facts:
 
     def as_known(self, known_at: datetime) -> "Facts":
         """Keep the versions that were known at `known_at`."""
-        known_at = utc(known_at)
-        kept = {f.name: tuple(x for x in getattr(self, f.name) if x.is_known_at(known_at)) for f in fields(self)}
+        return self.remember(Facts._known_at, utc(known_at))
+
+    def _known_at(self, known_at: datetime) -> "Facts":
+        kept = {
+            name: tuple([each for each in found if each.recorded_at <= known_at < each.superseded_at])
+            for name, found in self.by_kind()
+        }
         return Facts(**kept)
+
+    def by_kind(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Yield the name and the facts of each kind that there is any of."""
+        for name in _KINDS:
+            found = getattr(self, name)
+            if found:
+                yield name, found
 
     def adding(self, **more: Iterable[Fact]) -> "Facts":
         """Return these facts and the given ones, by field name."""
         return replace(self, **{name: (*getattr(self, name), *extra) for name, extra in more.items()})
+
+
+_KINDS = tuple(each.name for each in fields(Facts))

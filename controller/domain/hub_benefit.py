@@ -109,7 +109,10 @@ def mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> 
     Outcomes: dispatch; reactivate (`target` is the hub, also one still in the post); hold (not yet known, or tests not
     finished before a dispatch); person_decides; refused; not_owed once the fault is resolved.
     """
-    at = utc(at)
+    return facts.remember(_mini_hub_owed, fault_id, utc(at), rules)
+
+
+def _mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
     refusal = _refusal(facts, fault, at, rules, stage_one)

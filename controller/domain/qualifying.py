@@ -168,7 +168,10 @@ def qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Deci
     Outcomes: qualifies, does_not_qualify, not_yet_known (diagnostics go on), person_decides. A qualifying fault stays
     one until it is cured or resolved. Raises UnknownSubjectError before the report or without the fault.
     """
-    at = utc(at)
+    return facts.remember(_qualifies, fault_id, utc(at), rules)
+
+
+def _qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     fault = fault_of(facts, fault_id)
     if at < fault.reported_at:
         raise UnknownSubjectError("reported fault", fault_id)
