@@ -1,24 +1,34 @@
 """Figures of firmware_bridge: round trips against a raw loop and other clients, lines per second, memory of a channel.
 
 `python -m bench.bridge` prints them; `figures()` gives them as data. Every ratio is taken within one run, as the median
-of five rounds; in each the channel and the raw loop take turns in short slices.
+of five rounds. In each the channel, the raw loop and a bare asyncio loop take turns in short slices, all on the same
+core, their modems on another; a round's rate is the median of its slices, so that what else the machine does in some
+of them does not count. The bare asyncio loop (a callback that reads, one future) shows what any asyncio client can
+reach on this interpreter.
 """
 
 import asyncio
 import gc
-import logging
-import multiprocessing
 import os
-import pty
 import random
 import statistics
 import time
 import tracemalloc
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+from bench.bridge_clients import (
+    CSQ,
+    TRIPS,
+    BareLoop,
+    Trips,
+    channel_trips,
+    other_clients,
+    own_core,
+    raw_trips,
+    responder,
+)
 from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Arrival, Command, Prefixed, Shape, Urc
 from firmware_bridge.at.connection import Answered, Connection
@@ -28,12 +38,6 @@ from firmware_bridge.transport import open_transport
 
 ROUNDS = 5
 SLICES = 20  # of a round
-TRIPS = 100  # of a slice
-SLOW_TRIPS = 300
-POLLED_TRIPS = 20
-ASK = b"AT+CSQ\r"
-END = b"\r\nOK\r\n"
-CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
 IDLE_CHANNELS = 20
 
 # The parser
@@ -124,149 +128,26 @@ def lines_per_second() -> float:
 # Round trips
 
 
-def respond(master: int) -> None:
-    """The modem of every client: answers AT+CSQ, says OK to anything else, echoes after ATE1."""
-    echo = False
-    pending = b""
-    while True:
-        try:
-            pending += os.read(master, 4096)
-        except OSError:
-            return
-        *lines, pending = pending.replace(b"\n", b"").split(b"\r")
-        for line in lines:
-            echo = {b"ATE1": True, b"ATE0": False}.get(line, echo)
-            answer = b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n" if line == b"AT+CSQ" else END
-            os.write(master, line + b"\r" + answer if echo else answer)
-
-
-@contextmanager
-def own_core() -> Iterator[None]:
-    """This process on one core and responders on another, as a modem is: else the scheduler's choice is measured."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-@contextmanager
-def responder() -> Iterator[str]:
-    """The path of a pty whose other end is a process of its own, on the last core there is."""
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    process = multiprocessing.get_context("fork").Process(target=respond, args=(master,), daemon=True)
-    process.start()
-    os.sched_setaffinity(process.pid or 0, {max(os.sched_getaffinity(0))})
-    os.close(master)
-    try:
-        yield os.ttyname(slave)
-    finally:
-        os.close(slave)
-        process.terminate()
-        process.join()
-
-
-Trips = list[float]  # seconds of each round trip
-
-
-def timed(trip: Callable[[], Any], count: int) -> Trips:
-    times = []
-    for _ in range(count):
-        start = time.perf_counter()
-        trip()
-        times.append(time.perf_counter() - start)
-    return times
-
-
-def raw_trips(descriptor: int) -> Trips:
-    def trip() -> None:
-        os.write(descriptor, ASK)
-        answer = b""
-        while not answer.endswith(END):
-            answer += os.read(descriptor, 4096)
-
-    return timed(trip, TRIPS)
-
-
-async def channel_trips(channel: Channel) -> Trips:
-    times = []
-    for _ in range(TRIPS):
-        start = time.perf_counter()
-        reply = await channel.execute(CSQ)
-        if reply.parameters != ("21", "99"):
-            raise RuntimeError("a wrong answer")
-        times.append(time.perf_counter() - start)
-    return times
-
-
-def rate(one: "Measured") -> float:
-    return len(one.times) / sum(one.times)
-
-
-def p99(one: "Measured") -> float:
-    return statistics.quantiles(one.times, n=100)[98]
-
-
-def cpu_per_trip(one: "Measured") -> float:
-    return one.cpu_s / len(one.times)
-
-
-@contextmanager
-def other_clients() -> Iterator[dict[str, Callable[[], Trips]]]:
-    """Clients from PyPI, each on a responder of its own; one that is not installed is left out."""
-    logging.disable(logging.CRITICAL)
-    with responder() as gsm_port, responder() as atlib_port, responder() as pyat_port:
-        clients: dict[str, Callable[[], Trips]] = {}
-        closers: list[Callable[[], None]] = []
-        for opener, port in ((_gsmmodem, gsm_port), (_atlib, atlib_port), (_pyatcommand, pyat_port)):
-            try:
-                name, trips, close = opener(port)
-            except ImportError:
-                continue
-            clients[name] = trips
-            closers.append(close)
-        try:
-            yield clients
-        finally:
-            for close in closers:
-                close()
-    logging.disable(logging.NOTSET)
-
-
-Client = tuple[str, Callable[[], Trips], Callable[[], None]]
-
-
-def _gsmmodem(port: str) -> Client:
-    from gsmmodem.serial_comms import SerialComms
-
-    client = SerialComms(port)  # its lowest layer: the modem class above it only adds work
-    client.timeout = 0.2
-    client.connect()
-    return "python-gsmmodem-new", lambda: timed(lambda: client.write("AT+CSQ\r"), SLOW_TRIPS), client.close
-
-
-def _atlib(port: str) -> Client:
-    from atlib import AT_Device
-
-    client = AT_Device(port, 115200)
-    return "atlib", lambda: timed(lambda: client.command("AT+CSQ"), POLLED_TRIPS), client.serial.close
-
-
-def _pyatcommand(port: str) -> Client:
-    from pyatcommand import AtClient
-
-    client = AtClient()
-    client.connect(port=port, baudrate=115200, autobaud=False, retry_timeout=5)
-    return "pyatcommand", lambda: timed(lambda: client.send_command("AT+CSQ", 3), POLLED_TRIPS), client.disconnect
-
-
 class Measured(NamedTuple):
     """One round of one client: its trips, and this process's CPU seconds for all of them."""
 
     times: Trips
     cpu_s: float
+
+
+def rate(one: Measured) -> float:
+    """Trips a second: the median over the slices."""
+    count = min(TRIPS, len(one.times))
+    slices = [one.times[start : start + count] for start in range(0, len(one.times), count)]
+    return statistics.median(len(part) / sum(part) for part in slices)
+
+
+def p99(one: Measured) -> float:
+    return statistics.quantiles(one.times, n=100)[98]
+
+
+def cpu_per_trip(one: Measured) -> float:
+    return one.cpu_s / len(one.times)
 
 
 def measured(run: Callable[[], Trips]) -> Measured:
@@ -290,20 +171,33 @@ def alternated(runs: dict[str, Callable[[], Trips]]) -> dict[str, Measured]:
 def round_trips() -> dict[str, list[Measured]]:
     """Trips of every client in five alternating rounds."""
     rounds: dict[str, list[Measured]] = {}
-    with responder() as raw_port, responder() as our_port, other_clients() as others, asyncio.Runner() as runner:
+    with ExitStack() as held:
+        raw_port, bare_port, our_port = (held.enter_context(responder()) for _ in range(3))
+        others = held.enter_context(other_clients())
+        runner = held.enter_context(asyncio.Runner())
         raw = os.open(raw_port, os.O_RDWR | os.O_NOCTTY)
+        bare = runner.run(_open_bare(bare_port))
         channel = runner.run(_open(our_port))
         runner.run(channel.execute(CSQ))
-        runs = {"raw": lambda: raw_trips(raw), "ours": lambda: runner.run(channel_trips(channel))}
+        runs = {
+            "raw": lambda: raw_trips(raw),
+            "ours": lambda: runner.run(channel_trips(channel)),
+            "bare": lambda: runner.run(bare.trips()),
+        }
         with own_core():
-            alternated(runs)  # both are warm
+            alternated(runs)  # all are warm
             for _ in range(ROUNDS):
                 found = alternated(runs) | {name: measured(trips) for name, trips in others.items()}
                 for name, one in found.items():
                     rounds.setdefault(name, []).append(one)
         runner.run(channel.close())
+        runner.run(bare.close())
         os.close(raw)
     return rounds
+
+
+async def _open_bare(port: str) -> BareLoop:
+    return BareLoop(os.open(port, os.O_RDWR | os.O_NOCTTY))
 
 
 async def _open(port: str) -> Channel:
@@ -377,7 +271,7 @@ def _paired(ours: list[Measured], theirs: list[Measured], measure: Callable[[Mea
 
 def trip_figures() -> list[Figure]:
     rounds = round_trips()
-    ours, raw = rounds.pop("ours"), rounds.pop("raw")
+    ours, raw, bare = rounds.pop("ours"), rounds.pop("raw"), rounds.pop("bare")
     mine, base = _median(ours, rate), _median(raw, rate)
     share, tail = _paired(ours, raw, rate), _paired(ours, raw, p99)
     figures = [
@@ -398,6 +292,24 @@ def trip_figures() -> list[Figure]:
             met=tail <= 3,
             baseline=f"raw {_median(raw, p99) * 1e6:.0f}",
             ratio=tail,
+        ),
+        _figure(
+            "bridge.bare_asyncio",
+            _median(bare, rate),
+            "1/s",
+            "shown",
+            met=None,
+            baseline=f"raw {base:.0f}",
+            ratio=_paired(bare, raw, rate),
+        ),
+        _figure(
+            "bridge.round_trips_over_bare_asyncio",
+            mine,
+            "1/s",
+            "shown",
+            met=None,
+            baseline=f"bare {_median(bare, rate):.0f}",
+            ratio=_paired(ours, bare, rate),
         ),
         _figure(
             "bridge.round_trip_cpu",

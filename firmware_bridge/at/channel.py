@@ -28,6 +28,7 @@ from firmware_bridge.at.connection import (
 )
 from firmware_bridge.at.deadlines import deadline_for
 from firmware_bridge.at.event_buffer import LIMIT, EventBuffer
+from firmware_bridge.at.handover import Handover
 from firmware_bridge.at.resync import Outcome, ResyncTiming
 from firmware_bridge.at.urcs import GENERIC
 from firmware_bridge.errors import (
@@ -134,7 +135,7 @@ class Channel:
         self._turns = _Turns()
         self._buffer = EventBuffer(urcs, events_limit)
         self._arrived = asyncio.Event()
-        self._answer: asyncio.Future[Answered] | None = None
+        self._answer: Handover[Answered] | None = None
         self._asked = Command("AT")
         self._outcome: asyncio.Future[Outcome] | None = None
         self._deadline = 0.0
@@ -188,7 +189,8 @@ class Channel:
         if not self._turns.take_free():
             await self._turns.take(priority)
         try:
-            if self._connection.quarantined or self._connection.online or self._init_due:
+            connection = self._connection
+            if connection.quarantined or connection.online or (self._init_tries and self._init_due):
                 await self._prepare()
             return await self._exchange(command)
         finally:
@@ -241,10 +243,14 @@ class Channel:
     async def _exchange(self, command: Command) -> Reply:
         if self._loss is not None:
             raise self._loss
-        answer: asyncio.Future[Answered] = self._loop.create_future()
-        self._answer, self._asked = answer, command
+        loop = self._loop
+        answer: Handover[Answered] = Handover(loop)
+        self._answer = answer
+        self._asked = command
         deadline_s = command.deadline_s if command.deadline_s is not None else _deadline(command)
-        self._watch(self._loop.time() + deadline_s)
+        self._deadline = deadline = loop.time() + deadline_s
+        if deadline < self._watched:
+            self._watch(deadline)
         try:
             # No drain: an answer proves that the command has left, and the deadline covers a port that takes nothing.
             self._write(self._connection.send(command))
@@ -273,7 +279,7 @@ class Channel:
         if self._answer is None or self._answer.done():
             return
         if self._loop.time() + TICK_S >= self._deadline:
-            self._answer.set_exception(TimeoutError())
+            self._answer.fail(TimeoutError())
         else:
             self._watch(self._deadline)
 
@@ -369,13 +375,15 @@ class Channel:
         connection = self._connection
         connection.receive_data(data)
         events = connection.events
+        answered = None
         while events:
             event = events.popleft()
             if isinstance(event, Answered):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(event)
+                answered = event
             else:
                 self._dispatch(event)
+        if answered is not None and self._answer is not None:
+            self._answer.give(answered)  # at the end: whoever waits goes on before this returns
 
     def _dispatch(self, event: ProbeAnswered | PromptSeen | Unsolicited | Rebooted | Resynchronised) -> None:
         if isinstance(event, ProbeAnswered):
@@ -407,14 +415,15 @@ class Channel:
         if event.evidence in _STARTS:
             # Soon, not now: an answer that came in the same octets counts.
             error = ModemRebootedError(self._asked.shown, event.evidence)
-            self._loop.call_soon(_fail, self._answer, error)
+            self._loop.call_soon(self._answer.fail, error)
         else:
             self._watch(min(self._deadline, self._loop.time() + REBOOT_GRACE_S))
 
     def _port_lost(self, loss: PortLostError) -> None:
         if self._loss is None:
             self._loss = loss
-            _fail(self._answer, loss)
+            if self._answer is not None:
+                self._answer.fail(loss)
             _fail(self._outcome, loss)
             self._arrived.set()
 
@@ -441,7 +450,7 @@ class Events:
         return await self._channel.next_event()
 
 
-def _fail(waiting: "asyncio.Future[Any] | None", error: BridgeError) -> None:
+def _fail(waiting: asyncio.Future[Any] | None, error: BridgeError) -> None:
     if waiting is not None and not waiting.done():
         waiting.set_exception(error)
         waiting.exception()  # whoever waits gets it; if nobody does, it is no accident worth a log line

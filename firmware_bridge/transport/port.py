@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from firmware_bridge.errors import PortLostError
 
-CHUNK = 65_536  # octets per read
+CHUNK = 8192  # octets per read; a tty gives at most 4 kB, and a large buffer costs time for each short answer
 MAX_UNREAD = 262_144  # octets kept for a reader that is behind; then the kernel keeps the rest
 MAX_UNWRITTEN = 65_536  # octets kept for a port that takes none: no AT command comes near it
 
