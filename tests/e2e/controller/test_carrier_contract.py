@@ -1,26 +1,20 @@
-"""The contract of every carrier adapter, on a platform in a process of its own with all its bad manners."""
+"""The contract of every carrier adapter, on the simulated TMF640 platform and on a real osmo-hlr."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI, Request, Response
 
+from controller.carrier.osmo_hlr import OsmoHlrCarrier
 from controller.carrier.port import (
-    Accepted,
-    BusyError,
     Carrier,
     Done,
     HubSetting,
     NotUnderstoodError,
     Observation,
     OperationState,
-    PlanSetting,
-    RefusedError,
-    ThrottledError,
     UnknownOutcomeError,
     UnknownSimError,
     UnreachableError,
@@ -29,25 +23,49 @@ from controller.carrier.port import (
 from controller.carrier.tmf640 import Tmf640Carrier
 from controller.domain.sim import SimState
 from tests.e2e.controller.processes import Platform, until
-from tests.e2e.mosquitto import free_port, wait_for_port
+from tests.e2e.controller.register import CONTROL, TERMINAL, relayed
+from tests.e2e.controller.sides import HlrSide, Scrambler, Side, Tmf640Side, clock, fresh_iccid, known_imsi
+from tests.e2e.mosquitto import free_port
 
 pytestmark = pytest.mark.e2e
 
-HUB, PLAN = "8944100000000000011", "8944100000000000029"
-FAST = {"calls_per_second": 1000.0, "calls_at_a_time": 20}
 ACTIVE, PARKED = HubSetting(SimState.ACTIVE), HubSetting(SimState.PARKED)
 
 
-@pytest.fixture
-async def carrier(platform: Platform) -> AsyncIterator[Carrier]:
-    await platform.provision(HUB, state="inactive")
-    await platform.provision(PLAN, category="mobileData", allowanceMb="10000", msisdn="447700900001")
-    headers = {"Authorization": "Bearer secret"}
-    async with httpx.AsyncClient(base_url=platform.url, headers=headers, timeout=None) as http:
-        yield Tmf640Carrier(http)
+@pytest.fixture(params=["tmf640", "osmo-hlr"])
+async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+    url: str = request.getfixturevalue("platform_url" if request.param == "tmf640" else "register")
+    async with (tmf640_side if request.param == "tmf640" else hlr_side)(url) as made:
+        await made.behave()
+        yield made
 
 
-async def settled(carrier: Carrier, iccid: str, setting: object) -> Observation:
+@asynccontextmanager
+async def tmf640_side(url: str) -> AsyncIterator[Side]:
+    async with AsyncExitStack() as stack:
+        scrambler = Scrambler()
+        headers = {"Authorization": "Bearer secret"}
+        http = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, transport=scrambler)
+        plain = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
+        carrier = Tmf640Carrier(await stack.enter_async_context(http))
+
+        def nonsense(wanted: bool) -> None:  # a switch
+            scrambler.scrambled = wanted
+
+        yield Tmf640Side(Platform(url, plain), carrier, nonsense)
+
+
+@asynccontextmanager
+async def hlr_side(address: str) -> AsyncIterator[Side]:
+    async with relayed(address, CONTROL) as control, relayed(address, TERMINAL) as terminal:
+        carrier = OsmoHlrCarrier(
+            "127.0.0.1", imsi_of=known_imsi(), now=clock, control_port=control.port, terminal_port=terminal.port
+        )
+        yield HlrSide(address, control, terminal, carrier)
+        await carrier.close()
+
+
+async def settled(carrier: Carrier, iccid: str, setting: HubSetting) -> Observation:
     async def is_so() -> bool:
         return (await carrier.read(iccid)).setting == setting
 
@@ -55,195 +73,99 @@ async def settled(carrier: Carrier, iccid: str, setting: object) -> Observation:
     return await carrier.read(iccid)
 
 
-async def test_the_response_is_lost_after_the_effect_happened(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, lost_answer=1.0, at_once=1.0)
+async def test_the_response_is_lost_after_the_effect_happened(side: Side) -> None:
+    iccid = await side.provision()
+    await side.lose_answers()
     with pytest.raises(UnknownOutcomeError):
-        await carrier.ask(HUB, ACTIVE)
-    assert (await carrier.read(HUB)).setting == ACTIVE
-    assert await platform.changes(HUB) == 1
+        await side.carrier.ask(iccid, ACTIVE)
+    assert (await side.carrier.read(iccid)).setting == ACTIVE
+    assert await side.changes(iccid) == 1
 
 
-async def test_a_server_error_hides_a_success(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, hidden_success=1.0, at_once=1.0)
+async def test_a_request_that_had_no_effect_is_an_unknown_outcome_too(side: Side) -> None:
+    iccid = await side.provision()
+    await side.lose_requests()
     with pytest.raises(UnknownOutcomeError):
-        await carrier.ask(HUB, ACTIVE)
-    assert (await carrier.read(HUB)).setting == ACTIVE
+        await side.carrier.ask(iccid, ACTIVE)
+    await side.behave()
+    assert (await side.carrier.read(iccid)).setting == PARKED
+    assert await side.changes(iccid) == 0
 
 
-async def test_a_server_error_without_an_effect_is_unknown_too(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, server_error=1.0)
+async def test_after_a_loss_the_next_call_works(side: Side) -> None:
+    iccid = await side.provision()
+    await side.lose_answers()
     with pytest.raises(UnknownOutcomeError):
-        await carrier.ask(HUB, ACTIVE)
-    with pytest.raises(UnreachableError):
-        await carrier.read(HUB)
-    await platform.manners(**FAST)
-    assert (await carrier.read(HUB)).setting == PARKED
+        await side.carrier.ask(iccid, ACTIVE)
+    await side.behave()
+    await side.carrier.ask(iccid, PARKED)
+    await settled(side.carrier, iccid, PARKED)
 
 
-async def test_a_change_is_accepted_then_completed(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, effect_delay_s=[0.3, 0.4])
-    before = await carrier.read(HUB)
-    answer = await carrier.ask(HUB, ACTIVE)
-    assert isinstance(answer, Accepted)
-    assert await carrier.progress(answer.operation) is OperationState.RUNNING
-    after = await settled(carrier, HUB, ACTIVE)
-    assert after.version > before.version
-    assert await carrier.progress(answer.operation) is OperationState.COMPLETED
+@pytest.mark.parametrize("state", list(SimState))
+async def test_every_state_of_a_hubs_sim_is_set_and_read_back(side: Side, state: SimState) -> None:
+    iccid = await side.provision()
+    before = await side.carrier.read(iccid)
+    await side.carrier.ask(iccid, HubSetting(state))
+    after = await settled(side.carrier, iccid, HubSetting(state))
+    assert after.iccid == iccid
+    assert after.version > before.version or state is SimState.PARKED
 
 
-async def test_a_change_may_fail(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, effect_delay_s=[0.0, 0.0], change_fails=1.0)
-    answer = await carrier.ask(HUB, ACTIVE)
-    assert isinstance(answer, Accepted)
-    assert await carrier.progress(answer.operation) is OperationState.FAILED
-    assert (await carrier.read(HUB)).setting == PARKED
-
-
-async def test_a_change_may_be_done_at_once(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, at_once=1.0)
-    answer = await carrier.ask(HUB, ACTIVE)
+async def test_asking_for_what_is_so_already_is_done_and_stays_so(side: Side) -> None:
+    iccid = await side.provision()
+    for setting in (PARKED, ACTIVE, ACTIVE):
+        await side.carrier.ask(iccid, setting)
+        await settled(side.carrier, iccid, setting)
+    answer = await side.carrier.ask(iccid, ACTIVE)
     assert isinstance(answer, Done)
     assert answer.observation.setting == ACTIVE
 
 
-async def test_asking_for_what_is_so_already_changes_nothing(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST)
-    before = await carrier.read(HUB)
-    answer = await carrier.ask(HUB, PARKED)
-    assert isinstance(answer, Done)
-    assert answer.observation.version == before.version
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [PlanSetting(None, "fastest", True), PlanSetting(0, "standard", False), PlanSetting(20000, "extra", False)],
-)
-async def test_a_plan_is_set_and_read_back(platform: Platform, carrier: Carrier, setting: PlanSetting) -> None:
-    await platform.manners(**FAST, effect_delay_s=[0.0, 0.0])
-    await carrier.ask(PLAN, setting)
-    seen = await settled(carrier, PLAN, setting)
-    assert (seen.counted_use_mb, seen.uncounted_use_mb) == (0, 0)
-
-
-@pytest.mark.parametrize("state", list(SimState))
-async def test_every_state_of_a_hubs_sim_is_set_and_read_back(
-    platform: Platform, carrier: Carrier, state: SimState
-) -> None:
-    await platform.manners(**FAST, effect_delay_s=[0.0, 0.0])
-    await carrier.ask(HUB, HubSetting(state))
-    await settled(carrier, HUB, HubSetting(state))
-
-
-async def test_a_second_change_meanwhile_is_busy(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, effect_delay_s=[5.0, 5.0])
-    await carrier.ask(HUB, ACTIVE)
-    with pytest.raises(BusyError):
-        await carrier.ask(HUB, PARKED)
-
-
-async def test_too_many_calls_are_told_to_wait(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners()
-    with pytest.raises(ThrottledError) as caught:
-        await asyncio.gather(*(carrier.read(HUB) for _ in range(8)))
-    assert caught.value.retry_after_s == 1
-
-
-async def test_maintenance_says_how_long(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, maintenance=[{"at_s": 0, "for_s": 3600}])
-    with pytest.raises(ThrottledError) as caught:
-        await carrier.ask(HUB, ACTIVE)
-    assert 1 <= caught.value.retry_after_s <= 300
-
-
-async def test_an_unknown_sim_is_told_from_a_failure(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST)
+async def test_an_unknown_sim_is_told_from_a_failure(side: Side) -> None:
+    iccid = fresh_iccid()
     with pytest.raises(UnknownSimError):
-        await carrier.read("8944100000000009999")
+        await side.carrier.read(iccid)
     with pytest.raises(UnknownSimError):
-        await carrier.ask("8944100000000009999", ACTIVE)
-    assert await carrier.progress("no-such-monitor") is OperationState.FORGOTTEN
+        await side.carrier.ask(iccid, ACTIVE)
+    assert await side.carrier.progress("no-such-monitor") is OperationState.FORGOTTEN
 
 
-async def test_a_wrong_token_is_refused(platform: Platform) -> None:
-    async with httpx.AsyncClient(base_url=platform.url, headers={"Authorization": "Bearer wrong"}) as http:
-        with pytest.raises(RefusedError):
-            await Tmf640Carrier(http).read(HUB)
+async def test_many_sims_are_read_and_unknown_ones_left_out(side: Side) -> None:
+    iccids = [await side.provision() for _ in range(60)]
+    seen = await side.carrier.read_many([*iccids, fresh_iccid()])
+    assert [each.iccid for each in seen] == iccids
 
 
 async def test_nobody_there_is_unreachable() -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}") as http:
-        with pytest.raises(UnreachableError):
-            await Tmf640Carrier(http).ask(HUB, ACTIVE)
+    port = free_port()
+    nobody = OsmoHlrCarrier("127.0.0.1", imsi_of=known_imsi(), now=clock, control_port=port, terminal_port=port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        for carrier in (Tmf640Carrier(http), nobody):
+            with pytest.raises(UnreachableError):
+                await carrier.ask("8944100000000000011", ACTIVE)
 
 
-async def test_many_sims_are_read_in_pages(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST)
-    iccids = [f"89441000000000{n:05d}" for n in range(60000, 60060)]
-    for iccid in iccids:
-        await platform.provision(iccid, state="inactive")
-    seen = await carrier.read_many([*iccids, "8944100000000009999"])
-    assert sorted(each.iccid for each in seen) == iccids
+async def test_what_is_not_of_the_protocol_is_not_understood(side: Side) -> None:
+    iccid = await side.provision()
+    await side.talk_nonsense()
+    with pytest.raises(NotUnderstoodError):
+        await side.carrier.read(iccid)
+    await side.behave()
+    assert (await side.carrier.read(iccid)).setting == PARKED
 
 
-async def test_webhooks_are_signed_and_say_what_was_observed(platform: Platform, carrier: Carrier) -> None:
-    await platform.manners(**FAST, effect_delay_s=[0.0, 0.0], webhook_delay_s=[0.0, 0.0], webhook_twice=1.0)
-    received: list[tuple[dict[str, str], bytes]] = []
-    async with listening(received) as callback:
-        await carrier.listen(callback, "shared secret")
-        await carrier.listen(callback, "shared secret")
-        await carrier.ask(HUB, ACTIVE)
+async def test_a_caller_who_gives_up_disturbs_nobody(side: Side) -> None:
+    iccids = [await side.provision() for _ in range(8)]
+    asks = [asyncio.create_task(side.carrier.ask(iccid, ACTIVE)) for iccid in iccids]
+    await asyncio.sleep(0)
+    asks[0].cancel()
+    await asyncio.gather(*asks, return_exceptions=True)
+    assert asks[0].cancelled()
+    for iccid in iccids[1:]:
+        await settled(side.carrier, iccid, ACTIVE)
 
-        async def heard() -> bool:
-            return bool(observations(carrier, received))
 
-        await until(heard)
-    news = observations(carrier, received)
-    assert {each.setting for each in news} == {ACTIVE}
-    # However often and in whatever order it comes, it is one version.
-    assert len({each.version for each in news}) == 1
-    headers, body = received[0]
+def test_nobody_is_believed_without_a_signature(side: Side) -> None:
     with pytest.raises(UntrustedWebhookError):
-        carrier.read_webhook(headers, body, "another secret")
-    with pytest.raises(UntrustedWebhookError):
-        carrier.read_webhook(headers, body + b" ", "shared secret")
-    with pytest.raises(UntrustedWebhookError):
-        carrier.read_webhook({}, body, "shared secret")
-
-
-async def test_what_is_not_of_the_protocol_is_not_understood() -> None:
-    async def odd(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"id": "sim-1", "state": "purple"})
-
-    async with httpx.AsyncClient(base_url="http://odd", transport=httpx.MockTransport(odd)) as http:
-        with pytest.raises(NotUnderstoodError):
-            await Tmf640Carrier(http).read("1")
-
-
-def observations(carrier: Carrier, received: list[tuple[dict[str, str], bytes]]) -> list[Observation]:
-    news = [item for headers, body in received for item in carrier.read_webhook(headers, body, "shared secret")]
-    return [item for item in news if isinstance(item, Observation)]
-
-
-class listening:  # noqa: N801  # reads as a block: `async with listening(…)`
-    """A server that keeps what is posted to it."""
-
-    def __init__(self, received: list[Any]) -> None:
-        app = FastAPI()
-
-        @app.post("/hook")
-        async def take(request: Request) -> Response:
-            received.append((dict(request.headers), await request.body()))
-            return Response(status_code=204)
-
-        self._port = free_port()
-        config = uvicorn.Config(app, host="127.0.0.1", port=self._port, log_config=None, lifespan="off")
-        self._server = uvicorn.Server(config)
-
-    async def __aenter__(self) -> str:
-        self._task = asyncio.create_task(self._server.serve())
-        await wait_for_port(self._port)
-        return f"http://127.0.0.1:{self._port}/hook"
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        await self._task
+        side.carrier.read_webhook({"x-signature": "sha256=00"}, b"{}", "secret")

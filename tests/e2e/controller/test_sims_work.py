@@ -23,11 +23,11 @@ from controller.tables.sims import SimState
 from controller.work.loop import Work, WorkLoop
 from controller.work.sims import Sims
 from tests.e2e.controller.processes import Platform, until
+from tests.e2e.controller.sides import FAST, fresh_iccid
 
 pytestmark = pytest.mark.e2e
 
 ACTOR = Actor.system("test")
-FAST = {"calls_per_second": 1000.0, "calls_at_a_time": 20}
 
 
 def now() -> datetime:
@@ -90,7 +90,7 @@ async def all_match(database: Database, iccids: list[str], deadline_s: float = 3
 
 
 async def test_an_activation_is_observed(database: Database, platform: Platform) -> None:
-    iccid = "8944100000000000011"
+    iccid = fresh_iccid()
     await platform.provision(iccid, state="inactive")
     await platform.manners(**FAST)
     async with working(database, platform):
@@ -101,7 +101,7 @@ async def test_an_activation_is_observed(database: Database, platform: Platform)
 
 
 async def test_lost_answers_are_read_and_never_asked_again(database: Database, platform: Platform) -> None:
-    iccid = "8944100000000000011"
+    iccid = fresh_iccid()
     await platform.provision(iccid, state="inactive")
     await platform.manners(**FAST, lost_answer=1.0, at_once=1.0)
     async with working(database, platform):
@@ -112,7 +112,7 @@ async def test_lost_answers_are_read_and_never_asked_again(database: Database, p
 
 async def test_a_crash_after_the_effect_is_found_and_read(database: Database, platform: Platform) -> None:
     """What a SIGKILL between the call and its record leaves: an operation without an outcome, and an expired claim."""
-    iccid = "8944100000000000011"
+    iccid = fresh_iccid()
     await platform.provision(iccid, state="inactive")
     await platform.manners(**FAST, effect_delay_s=[0.0, 0.0])
     await database.run(enrol, actor=ACTOR, now=now(), iccid=iccid, intended={"state": "active"})
@@ -125,7 +125,7 @@ async def test_a_crash_after_the_effect_is_found_and_read(database: Database, pl
 
 
 async def test_a_change_of_mind_meanwhile_ends_with_the_last_word(database: Database, platform: Platform) -> None:
-    iccid = "8944100000000000011"
+    iccid = fresh_iccid()
     await platform.provision(iccid, state="inactive")
     await platform.manners(**FAST, effect_delay_s=[0.6, 0.6])
     async with working(database, platform):
@@ -145,7 +145,7 @@ async def test_a_change_of_mind_meanwhile_ends_with_the_last_word(database: Data
 
 
 async def test_bad_manners_all_at_once_converge(database: Database, platform: Platform) -> None:
-    iccids = [f"89441000000000{n:05d}" for n in range(60000, 60024)]
+    iccids = [fresh_iccid() for _ in range(24)]
     for n, iccid in enumerate(iccids):
         category = {"category": "mobileData", "allowanceMb": "1000"} if n % 2 else {"state": "inactive"}
         await platform.provision(iccid, **category)
@@ -171,7 +171,7 @@ async def test_bad_manners_all_at_once_converge(database: Database, platform: Pl
 
 
 async def test_the_lane_is_used_and_never_overrun(database: Database, platform: Platform) -> None:
-    iccids = [f"89441000000000{n:05d}" for n in range(60000, 60012)]
+    iccids = [fresh_iccid() for _ in range(12)]
     for iccid in iccids:
         await platform.provision(iccid, state="inactive")
     await platform.manners(at_once=1.0)
