@@ -1,38 +1,73 @@
-"""Alarms: one open alarm for each (kind, noun, key); raising it again changes it, clearing needs evidence."""
+"""Alarms in the words of TR-181 Device.FaultMgmt: one open alarm for each (kind, noun, key), cleared only on evidence.
 
+Raising it again changes it if it became something else, and is nothing otherwise. Each step is kept as a notification.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
-from sqlmodel import Session, col, select
+from sqlalchemy import Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, func, select
 
 from controller.services import journal
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
-from controller.tables.alarms import Alarm
+from controller.tables.alarms import Alarm, AlarmNotification
+
+_ALARMS: Final[Table] = Alarm.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
+# PerceivedSeverity (TR-181 FaultMgmt, after ITU-T X.733), the worst first.
+SEVERITIES: Final = ("critical", "major", "minor", "warning", "indeterminate")
+_OTHER: Final = ("Processing Error Alarm", "Indeterminate")
+
+# Kind → EventType and ProbableCause (ITU-T X.733 section 8.1, X.736 section 8.1).
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "signal": ("Communications Alarm", "Degraded Signal"),
+    "flapping": ("Communications Alarm", "Loss of Signal"),
+    "link_down": ("Communications Alarm", "Communications Subsystem Failure"),
+    "notice_undeliverable": ("Communications Alarm", "Remote Node Transmission Error"),
+    "lease_near_end": ("Quality of Service Alarm", "Threshold Crossed"),
+    "promise_at_risk": ("Quality of Service Alarm", "Response Time Excessive"),
+    "lane_full": ("Quality of Service Alarm", "Congestion"),
+    "filter_degraded": ("Processing Error Alarm", "Configuration or Customization Error"),
+    "quarantine": ("Processing Error Alarm", "Corrupt Data"),
+    "work_failing": ("Processing Error Alarm", "Underlying Resource Unavailable"),
+    "clock_untrusted": ("Equipment Alarm", "Timing Problem"),
+    "brand_contradiction": ("Integrity Violation", "Unexpected Information"),
+    "revision_absurd": ("Integrity Violation", "Information Out of Sequence"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmFilter:
+    """Which alarms: open ones or all, of a kind, a severity, a thing. None leaves it open."""
+
+    is_open: bool = True
+    kind: str | None = None
+    severity: str | None = None
+    noun: str | None = None
+    key: str | None = None
 
 
 def raise_alarm(
     session: Session, kind: str, noun: str, key: str, *, severity: str, message: str, now: datetime
 ) -> Alarm:
-    """Raise the alarm, or change the open one of the same kind and thing. Severity is TR-181's PerceivedSeverity."""
+    """Raise the alarm, or change the open one of the same kind and thing.
+
+    One that became worse is nobody's again: what was acknowledged was the lesser one.
+    """
     alarm = open_alarm(session, kind, noun, key)
-    if alarm is not None and (alarm.severity, alarm.message) == (severity, message[:500]):
-        return alarm
     if alarm is None:
-        alarm = Alarm(
-            id=journal.new_id(session),
-            kind=kind,
-            noun=noun,
-            key=key,
-            severity=severity,
-            message=message[:500],
-            raised_at=now,
-            changed_at=now,
-        )
-    else:
-        alarm.severity, alarm.message, alarm.changed_at = severity, message[:500], now
-        alarm.version += 1
-    session.add(alarm)
-    journal.changed(session, "alarm", alarm.id, "raised", kind=kind)
+        facts = {"kind": kind, "noun": noun, "key": key, "severity": severity, "message": message[:500]}
+        alarm = _insert(session, now, facts)
+    if (alarm.severity, alarm.message) == (severity, message[:500]):
+        return alarm
+    if SEVERITIES.index(severity) < SEVERITIES.index(alarm.severity):
+        alarm.acknowledged_by = alarm.acknowledged_at = None
+    alarm.severity, alarm.message, alarm.changed_at = severity, message[:500], now
+    _step(session, alarm, "changed", now)
     return alarm
 
 
@@ -49,21 +84,19 @@ def clear(session: Session, kind: str, noun: str, key: str, *, now: datetime) ->
     if alarm is None:
         return False
     alarm.cleared_at = alarm.changed_at = now
-    alarm.version += 1
-    session.add(alarm)
-    journal.changed(session, "alarm", alarm.id, "cleared", kind=kind)
+    _step(session, alarm, "cleared", now)
     return True
 
 
 def acknowledge(session: Session, actor: Actor, now: datetime, *, alarm_id: str) -> Alarm:
-    """Record who took the alarm on; it stays open until evidence clears it."""
-    alarm = session.get(Alarm, alarm_id)
+    """Record who took the alarm on; it stays open until evidence clears it. The first who took it on stays."""
+    alarm = session.get(Alarm, alarm_id, with_for_update=True)
     if alarm is None:
         raise NotFoundError("alarm", alarm_id)
-    alarm.acknowledged_by, alarm.changed_at = actor.name, now
-    alarm.version += 1
-    session.add(alarm)
-    journal.audited(session, "alarm", alarm_id, "acknowledged")
+    if alarm.acknowledged_by is None:
+        alarm.acknowledged_by, alarm.acknowledged_at, alarm.changed_at = actor.name, now, now
+        _step(session, alarm, "acknowledged", now)
+        journal.audited(session, "alarm", alarm_id, "acknowledged")
     return alarm
 
 
@@ -75,8 +108,87 @@ def open_alarm(session: Session, kind: str, noun: str, key: str) -> Alarm | None
     return session.exec(statement).first()
 
 
+def open_keys(session: Session, kind: str, noun: str) -> frozenset[str]:
+    """Return the things that have an open alarm of this kind."""
+    statement = select(Alarm.key).where(Alarm.kind == kind, Alarm.noun == noun, col(Alarm.cleared_at).is_(None))
+    return frozenset(session.exec(statement))
+
+
 def list_open(session: Session, actor: Actor, now: datetime, *, limit: int = 200) -> tuple[Alarm, ...]:
     """Return the open alarms, newest first."""
+    return find(session, actor, now, wanted=AlarmFilter(), limit=limit)
+
+
+def find(session: Session, actor: Actor, now: datetime, *, wanted: AlarmFilter, limit: int = 200) -> tuple[Alarm, ...]:
+    """Return alarms, newest first."""
     del actor, now
-    statement = select(Alarm).where(col(Alarm.cleared_at).is_(None)).order_by(col(Alarm.raised_at).desc()).limit(limit)
+    statement = select(Alarm).order_by(col(Alarm.raised_at).desc(), col(Alarm.id).desc()).limit(limit)
+    if wanted.is_open:
+        statement = statement.where(col(Alarm.cleared_at).is_(None))
+    for name in ("kind", "severity", "noun", "key"):
+        if (value := getattr(wanted, name)) is not None:
+            statement = statement.where(_ALARMS.c[name] == value)
     return tuple(session.exec(statement))
+
+
+def history(session: Session, actor: Actor, now: datetime, *, alarm_id: str) -> tuple[AlarmNotification, ...]:
+    """Return what became of an alarm, oldest first. Raises NotFoundError."""
+    del actor, now
+    if session.get(Alarm, alarm_id) is None:
+        raise NotFoundError("alarm", alarm_id)
+    statement = select(AlarmNotification).where(AlarmNotification.alarm_id == alarm_id)
+    return tuple(session.exec(statement.order_by(col(AlarmNotification.version))))
+
+
+def count_open(session: Session) -> dict[tuple[str, str], int]:
+    """Count the open alarms of each (kind, severity)."""
+    statement = (
+        select(Alarm.kind, Alarm.severity, func.count())
+        .where(col(Alarm.cleared_at).is_(None))
+        .group_by(Alarm.kind, Alarm.severity)
+    )
+    return {(kind, severity): count for kind, severity, count in session.exec(statement)}
+
+
+def _insert(session: Session, now: datetime, facts: dict[str, str]) -> Alarm:
+    """Make the alarm, unless another controller made the same one meanwhile: then that one."""
+    event_type, cause = KINDS.get(facts["kind"], _OTHER)
+    make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {
+        "id": journal.new_id(session),
+        "version": 1,
+        **facts,
+        "event_type": event_type,
+        "probable_cause": cause,
+        "raised_at": now,
+        "changed_at": now,
+    }
+    only_one = {"index_elements": ["kind", "noun", "key"], "index_where": text("cleared_at IS NULL")}
+    made = session.connection().execute(make(_ALARMS).values(values).on_conflict_do_nothing(**only_one)).rowcount
+    alarm = open_alarm(session, facts["kind"], facts["noun"], facts["key"])
+    assert alarm is not None, "it was made, or one that is open was in the way"
+    if made:
+        _note(session, alarm, "new", now)
+    return alarm
+
+
+def _step(session: Session, alarm: Alarm, notification: str, now: datetime) -> None:
+    alarm.version += 1
+    session.add(alarm)
+    session.flush()
+    _note(session, alarm, notification, now)
+
+
+def _note(session: Session, alarm: Alarm, notification: str, now: datetime) -> None:
+    session.add(
+        AlarmNotification(
+            alarm_id=alarm.id,
+            version=alarm.version,
+            at=now,
+            notification=notification,
+            severity=alarm.severity,
+            message=alarm.message,
+        )
+    )
+    action = "raised" if notification == "new" else notification
+    journal.changed(session, "alarm", alarm.id, action, kind=alarm.kind, severity=alarm.severity)

@@ -16,7 +16,8 @@ from sqlmodel import Session
 
 from controller.services import journal
 from controller.services.actor import Actor
-from controller.tables.hubs import HubBoot, HubEvent, HubMessage, HubState, TelemetrySample
+from controller.tables.hubs import HubBoot, HubEvent, HubMessage, HubState
+from controller.tables.telemetry import TelemetrySample
 
 _BOOTS: Final[Table] = HubBoot.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 _MESSAGES: Final[Table] = HubMessage.__table__  # type: ignore[attr-defined]

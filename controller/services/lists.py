@@ -55,7 +55,9 @@ def import_list(
     digest = "sha256:" + hashlib.sha256(plain).hexdigest()
     row = session.get(FilterList, digest)
     if row is None:
-        row = FilterList(digest=digest, category=category, size=len(plain), body=plain, source=source, imported_at=now)
+        row = FilterList(
+            digest=digest, category=category, size=len(plain), body=plain, source=source, imported_at=now, report={}
+        )
     elif row.category != category:
         raise UnprocessableError("the same list is imported as another category", remedy=f"it is {row.category}")
     row.imported_at = now
@@ -83,6 +85,7 @@ def seed_examples(session: Session, actor: Actor, now: datetime) -> int:
                 size=len(body),
                 body=body,
                 source=EXAMPLE_SOURCE,
+                report={},
                 imported_at=LONG_AGO,
             )
         )

@@ -12,9 +12,10 @@ from sqlmodel import Session, SQLModel
 from controller.services import owed
 from controller.services.actor import Actor
 from controller.tables.faults import LineEvent, Notice
-from controller.tables.hubs import HubEvent, Quarantined, TelemetrySample
+from controller.tables.hubs import HubEvent, Quarantined
 from controller.tables.journal import FeedEntry
 from controller.tables.sims import CarrierEvent, Operation
+from controller.tables.telemetry import TelemetrySample
 
 NOUN: Final = "retention"
 EVERY: Final = timedelta(days=1)

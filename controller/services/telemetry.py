@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from controller.services import desired
 from controller.services.actor import Actor
-from controller.tables.hubs import TelemetrySample
+from controller.tables.telemetry import TelemetrySample
 
 _SAMPLES: Final[Table] = TelemetrySample.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 SPANS: Final = {

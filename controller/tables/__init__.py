@@ -5,8 +5,21 @@ from typing import Final
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from controller.tables import access, accounts, alarms, faults, hubs, journal, lists, owed, sims
+from controller.tables import access, accounts, alarms, enrolment, faults, hubs, journal, lists, owed, sims, telemetry
 
 METADATA: Final[MetaData] = SQLModel.metadata
 
-__all__ = ["METADATA", "access", "accounts", "alarms", "faults", "hubs", "journal", "lists", "owed", "sims"]
+__all__ = [
+    "METADATA",
+    "access",
+    "accounts",
+    "alarms",
+    "enrolment",
+    "faults",
+    "hubs",
+    "journal",
+    "lists",
+    "owed",
+    "sims",
+    "telemetry",
+]

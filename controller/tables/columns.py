@@ -29,6 +29,7 @@ class Retention(StrEnum):
     FAULT = "6 years after the fault closed"
     HUB = "while the hub is enrolled, then 1 year"
     HISTORY = "13 months"
+    SAMPLE = "14 days"
     TELEMETRY = "60 days"
     WORK = "until the work is done"
     MESSAGE = "13 months after it was sent"

@@ -10,7 +10,6 @@ from controller.tables.columns import BIG_KEY, ID, INSTANT, JSON_DOCUMENT, Reten
 from controller.tables.versioned import Versioned, indexes
 
 _HUB = Retention.HUB
-_SAMPLE = Retention.TELEMETRY
 _HISTORY = Retention.HISTORY
 
 
@@ -34,6 +33,7 @@ class HubSim(Versioned, table=True):
     hub_id: str = column("in which hub", _HUB, type=ID)
     iccid: str = column("names the SIM at the carrier", _HUB, max_length=22)
     imsi: str | None = column("names the subscription in the network", _HUB, default=None, max_length=15)
+    msisdn: str | None = column("where its doorbell rings", _HUB, default=None, max_length=16)
     from_at: datetime = column("since when", _HUB, type=INSTANT)
     until: datetime | None = column("until when", _HUB, type=INSTANT, default=None)
 
@@ -145,6 +145,7 @@ class HubState(SQLModel, table=True):
     last_seen_at: datetime | None = column("when anything came from it", _HUB, type=INSTANT, default=None)
     present: bool = column("connected, as far as is known", _HUB, default=False)
     forwarding_open: bool = column("whether a home is online through it", _HUB, default=False)
+    lease_until: datetime | None = column("its lease, as far as it heard", _HUB, type=INSTANT, default=None)
 
 
 class HubRequest(SQLModel, table=True):
@@ -203,32 +204,6 @@ class HubEvent(SQLModel, table=True):
     facts: dict[str, Any] = column("its small facts", _HISTORY, type=JSON_DOCUMENT)
 
 
-class TelemetrySample(SQLModel, table=True):
-    """One sample of radio and bearer; unknown is absent. dBm, dB, °C, bytes."""
-
-    __tablename__ = "telemetry"
-    __table_args__ = (Index("ix_telemetry_time", "hub_id", "at"),)
-
-    hub_id: str = column("which hub", _SAMPLE, type=ID, primary_key=True)
-    boot: int = column("its boot counter", _SAMPLE, type=BIG_KEY, primary_key=True)
-    seq: int = column("its batch", _SAMPLE, type=BIG_KEY, primary_key=True)
-    position: int = column("its place in the batch", _SAMPLE, primary_key=True)
-    at: datetime = column("when it was taken; else when it reached us", _SAMPLE, type=INSTANT)
-    uptime_ms: int = column("when, in that boot's uptime", _SAMPLE, type=BIG_KEY)
-    rssi_dbm: float | None = column("received signal strength", _SAMPLE, default=None)
-    rsrp_dbm: float | None = column("reference signal received power", _SAMPLE, default=None)
-    rsrq_db: float | None = column("reference signal received quality", _SAMPLE, default=None)
-    sinr_db: float | None = column("signal to interference and noise", _SAMPLE, default=None)
-    operator: str | None = column("which network serves the home", _SAMPLE, default=None, max_length=256)
-    technology: str | None = column("how it is served", _SAMPLE, default=None, max_length=32)
-    band: int | None = column("coverage questions", _SAMPLE, default=None)
-    cell_id: int | None = column("coverage questions", _SAMPLE, type=BIG_KEY, default=None)
-    tac: int | None = column("coverage questions", _SAMPLE, type=BIG_KEY, default=None)
-    tx_bytes: int | None = column("how much was used", _SAMPLE, type=BIG_KEY, default=None)
-    rx_bytes: int | None = column("how much was used", _SAMPLE, type=BIG_KEY, default=None)
-    temperature_c: float | None = column("health of the unit", _SAMPLE, default=None)
-
-
 class Quarantined(SQLModel, table=True):
     """A message that could not be read, for a person to look at and replay."""
 
@@ -240,3 +215,6 @@ class Quarantined(SQLModel, table=True):
     topic: str = column("where it came from", Retention.QUARANTINE, max_length=300)
     payload: bytes = column("what it held", Retention.QUARANTINE, type=LargeBinary)
     reason: str = column("why it could not be read", Retention.QUARANTINE, max_length=300)
+    replayed_at: datetime | None = column(
+        "when it was taken in after all", Retention.QUARANTINE, type=INSTANT, default=None
+    )

@@ -12,7 +12,8 @@ from sqlmodel import Session, select
 from controller.services import history, owed, reported, telemetry
 from controller.services.actor import Actor
 from controller.services.history import BootAck, HubHistory, Spooled
-from controller.tables.hubs import HubBoot, HubEvent, HubMessage, TelemetrySample
+from controller.tables.hubs import HubBoot, HubEvent, HubMessage
+from controller.tables.telemetry import TelemetrySample
 from tests.unit.controller.household import Household
 
 # Examples share a hub, so each has a boot of its own.
