@@ -19,7 +19,12 @@ from device_agent.daemon import agent_version
 from device_agent.status import NotRunningError, ask
 from firmware_bridge.errors import BridgeError, ModemSilentError, PortBusyError, PortError, SimError
 
-app = typer.Typer(no_args_is_help=True, help="The agent of a Mini Hub.", pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The agent of a Mini Hub.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -51,6 +56,29 @@ def run(config: ConfigOption = _CONFIG) -> None:
     from device_agent.cli.run import main
 
     raise typer.Exit(main(["--config", str(config)]))
+
+
+@app.command()
+def enrol(
+    controller: Annotated[str, typer.Option("--controller", help="The controller's API.")],
+    claim_code: Annotated[str, typer.Option("--claim-code", help="One-time code.", envvar="MINIHUB_AGENT_CLAIM_CODE")],
+    config: ConfigOption = _CONFIG,
+    ca: Annotated[Path | None, typer.Option("--ca", help="CA of the controller's own certificate.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Claim this hub's identity at the depot: key, certificate, broker."""
+    from device_agent.cli.enrolment import main
+
+    words = ["enrol", "--controller", controller, "--claim-code", claim_code, "--config", str(config)]
+    raise typer.Exit(main([*words, *(["--ca", str(ca)] if ca else []), *(["--json"] if json_ else [])]))
+
+
+@app.command()
+def renew(config: ConfigOption = _CONFIG, json_: JsonOption = False) -> None:
+    """Renew the certificate with the present key, also after it has expired."""
+    from device_agent.cli.enrolment import main
+
+    raise typer.Exit(main(["renew", "--config", str(config), *(["--json"] if json_ else [])]))
 
 
 @app.command()

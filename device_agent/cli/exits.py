@@ -16,5 +16,8 @@ class Exit(IntEnum):
     NO_MODEM = 8
     NO_SIM = 9
     NOT_RUNNING = 10
+    REFUSED = 11
+    UNREACHABLE = 12
+    NOT_ENROLLED = 13
     BUG = 70
     RESTART = 75

@@ -1,5 +1,22 @@
 """The hub's settings, and what enrolment gave it."""
 
-from device_agent.config.settings import PREFIX, Broker, Config, ConfigError, Lists, Modem, load
+from device_agent.config.certificate import Certificate, CertificateError, read_certificate
+from device_agent.config.enrolled import Enrolled, IdentityError, doorbell_key
+from device_agent.config.settings import PREFIX, Broker, Config, ConfigError, Lists, Modem, load, state_folder
 
-__all__ = ["PREFIX", "Broker", "Config", "ConfigError", "Lists", "Modem", "load"]
+__all__ = [
+    "PREFIX",
+    "Broker",
+    "Certificate",
+    "CertificateError",
+    "Config",
+    "ConfigError",
+    "Enrolled",
+    "IdentityError",
+    "Lists",
+    "Modem",
+    "doorbell_key",
+    "load",
+    "read_certificate",
+    "state_folder",
+]

@@ -6,15 +6,17 @@ Every mistake is reported at once, each with its line in the file or the name of
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import msgspec
 
+from device_agent.config.enrolled import Enrolled, IdentityError
 from device_agent.protocol import is_hub_id
 
 PREFIX: Final = "MINIHUB_AGENT_"
+DEFAULT_STATE: Final = "/var/lib/minihub"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Interface = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.@-]{1,15}$")]
 Network = Annotated[str, msgspec.Meta(pattern="^[0-9]{5,6}$")]
@@ -124,7 +126,7 @@ class Config(_Section, frozen=True, kw_only=True):
     """Everything. `hub` is the id minted at enrolment; `state` the one folder that is written to."""
 
     hub: str
-    state: str = "/var/lib/minihub"
+    state: str = DEFAULT_STATE
     broker: Broker = Broker()
     modem: Modem = Modem()
     lan: Lan = Lan()
@@ -144,18 +146,57 @@ class Config(_Section, frozen=True, kw_only=True):
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read, overlay and check. Raises ConfigError with every problem found."""
+    """Read, overlay, fill in what enrolment gave, and check. Raises ConfigError with every problem found."""
+    text, values = _read(path)
+    origins = _overlay(values, environment)
+
+    def place_of(key: tuple[str, ...]) -> str:
+        return origins.get(key) or f"{path}:{_line_of(text, key)}"
+
+    _fill_in(values, place_of)
+    return _checked(values, place_of)
+
+
+def state_folder(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The state folder alone, for a hub that is not enrolled yet. Raises ConfigError."""
+    _, values = _read(path)
+    _overlay(values, environment)
+    state = values.get("state", DEFAULT_STATE)
+    if not isinstance(state, str) or not state:
+        raise ConfigError([f"{path}: state: a folder's name is wanted"])
+    return Path(state)
+
+
+def _fill_in(values: dict[str, Any], place_of: Callable[[tuple[str, ...]], str]) -> None:
+    """What the settings leave out comes from the identity in the state folder, where there is one."""
+    state, broker = values.get("state", DEFAULT_STATE), values.get("broker", {})
+    if not isinstance(state, str) or not isinstance(broker, dict):
+        return
+    try:
+        enrolled = Enrolled.find(Path(state))
+    except IdentityError as error:
+        raise ConfigError([str(error)]) from None
+    if enrolled is None:
+        return
+    if values.setdefault("hub", enrolled.hub) != enrolled.hub:
+        told = f"hub: not the one this hub was enrolled as ({enrolled.hub}); leave it out, or enrol anew"
+        raise ConfigError([f"{place_of(('hub',))}: {told}"])
+    given = enrolled.broker
+    if any(broker.get(name) for name in ("ca", "certificate", "key")):
+        given = {name: given[name] for name in ("host", "port")}
+    values["broker"] = {**given, **broker}
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from None
-    origins = _overlay(values, environment)
-    return _checked(values, lambda key: origins.get(key) or f"{path}:{_line_of(text, key)}")
 
 
 def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
@@ -201,7 +242,7 @@ def _checked(values: dict[str, Any], place_of: Any) -> Config:
             key = (name, unknown.group(1)) if unknown else key
             problems.append(f"{place_of(key)}: {'.'.join(key)}: {_lowered(reason)}")
     if "hub" not in values:
-        problems.append(f"{place_of(())}: hub: missing; it is the id that enrolment gave")
+        problems.append(f"{place_of(())}: hub: missing; it is the id that enrolment gives: run hub-agent enrol")
     elif isinstance(values["hub"], str) and not is_hub_id(values["hub"]):
         problems.append(f"{place_of(('hub',))}: hub: not a hub id (a UUID in lower case): {values['hub'][:60]!r}")
     if problems:
