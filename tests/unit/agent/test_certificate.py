@@ -33,7 +33,7 @@ def made(subject: str, issuer: str, begin: dt.datetime, days: int) -> x509.Certi
 @given(
     st.text(st.characters(categories=("L", "N")), min_size=1, max_size=40),
     st.text(st.characters(categories=("L", "N")), min_size=1, max_size=40),
-    st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2090, 1, 1), timezones=st.just(dt.UTC)),
+    st.integers(0, 36_500).map(lambda days: dt.datetime(1990, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=days)),
     st.integers(1, 20_000),
 )
 def test_names_and_times_are_those_a_library_reads(subject: str, issuer: str, begin: dt.datetime, days: int) -> None:
@@ -46,9 +46,15 @@ def test_names_and_times_are_those_a_library_reads(subject: str, issuer: str, be
     assert abs((told.not_after_ms - told.renewal_ms) * 3 - life) < 3
 
 
+@cache
+def sound() -> bytes:
+    """One and the same: an ECDSA signature differs in length each time."""
+    return made("a", "b", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 9).public_bytes(serialization.Encoding.DER)
+
+
 @given(st.data())
 def test_damaged_bytes_are_read_or_refused_with_two_errors_only(data: st.DataObject) -> None:
-    der = bytearray(made("a", "b", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 9).public_bytes(serialization.Encoding.DER))
+    der = bytearray(sound())
     der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(der)))
     try:
