@@ -74,11 +74,16 @@ def _refusal(error: urllib.error.HTTPError) -> EnrolmentError:
     """What a status means here: come again later, or get a person."""
     if error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return EnrolmentError(f"the controller answered {error.code}; try again later", Exit.UNREACHABLE)
-    try:
-        told = json.loads(error.read(_ANSWER_MOST))
-        detail = str(told.get("detail") or told.get("title") or "")
-    except (OSError, ValueError, AttributeError):
-        detail = ""
-    line = " ".join(detail.split())[:200] or error.reason
-    remedy = "ask the controller's operators for a new claim code"
+    line, remedy = _told(error)
     return EnrolmentError(f"the controller refused ({error.code}: {line}); {remedy}", Exit.REFUSED)
+
+
+def _told(error: urllib.error.HTTPError) -> tuple[str, str]:
+    """Message and remedy of the API's error document, each one line; or what the status says."""
+    texts: dict[str, Any] = {}
+    try:
+        texts = dict(json.loads(error.read(_ANSWER_MOST))["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        texts = {}
+    message, remedy = (" ".join(str(texts.get(name) or "").split())[:200] for name in ("message", "remedy"))
+    return message or str(error.reason), remedy or "ask the controller's operators for a new claim code"

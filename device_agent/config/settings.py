@@ -16,6 +16,8 @@ from device_agent.config.enrolled import Enrolled, IdentityError
 from device_agent.protocol import is_hub_id
 
 PREFIX: Final = "MINIHUB_AGENT_"
+# sun_path of unix(7) less its final zero.
+SOCKET_PATH_MOST: Final = 107
 DEFAULT_STATE: Final = "/var/lib/minihub"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Interface = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.@-]{1,15}$")]
@@ -208,9 +210,14 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tup
         key = tuple(part.lower() for part in name.removeprefix(PREFIX).split("__"))
         place = values
         for part in key[:-1]:
-            place = place.setdefault(part, {})
-        place[key[-1]] = _parsed(key, text)
-        origins[key] = f"environment {name}"
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                # The file says something else than a section here: the check below tells where.
+                break
+            place = inner
+        else:
+            place[key[-1]] = _parsed(key, text)
+            origins[key] = f"environment {name}"
     return origins
 
 
@@ -240,7 +247,7 @@ def _checked(values: dict[str, Any], place_of: Any) -> Config:
             key = (name, *re.findall(r"[a-z_]+", where.split("`")[0])[:1])
             unknown = re.search(r"unknown field `([^`]+)`", reason)
             key = (name, unknown.group(1)) if unknown else key
-            problems.append(f"{place_of(key)}: {'.'.join(key)}: {_lowered(reason)}")
+            problems.append(f"{place_of(key)}: {'.'.join(key)}: {_lowered(reason)}{_remedy(reason, key)}")
     if "hub" not in values:
         problems.append(f"{place_of(())}: hub: missing; it is the id that enrolment gives: run hub-agent enrol")
     elif isinstance(values["hub"], str) and not is_hub_id(values["hub"]):
@@ -249,6 +256,7 @@ def _checked(values: dict[str, Any], place_of: Any) -> Config:
         raise ConfigError(problems)
     config = msgspec.convert(values, Config)
     _check_tls(config.broker, place_of)
+    _check_socket(config, place_of)
     return config
 
 
@@ -261,6 +269,24 @@ def _check_tls(broker: Broker, place_of: Any) -> None:
         raise ConfigError(
             [f"{place_of(('broker', n))}: broker.{n}: no such file: {getattr(broker, n)}" for n in missing]
         )
+
+
+def _check_socket(config: Config, place_of: Any) -> None:
+    size = len(os.fsencode(config.socket))
+    if size > SOCKET_PATH_MOST:
+        key = ("status", "socket") if config.status.socket else ("state",)
+        told = f"the status socket's path has {size} bytes, {SOCKET_PATH_MOST} fit; set a shorter status.socket"
+        raise ConfigError([f"{place_of(key)}: {'.'.join(key)}: {told}"])
+
+
+def _remedy(reason: str, key: tuple[str, ...]) -> str:
+    """What to write instead, where the type alone tells it."""
+    wanted = re.match(r"[Ee]xpected `(\w+)`", reason)
+    words = {"int": "a whole number", "str": "text in quotes", "array": "a list in brackets", "object": "a section"}
+    if wanted is None or wanted.group(1) not in words or "got" not in reason:
+        return ""
+    name = f"{PREFIX}{'__'.join(key).upper()}"
+    return f"; give {words[wanted.group(1)]} in the file, or {name} without quotes in the environment"
 
 
 def _lowered(text: str) -> str:

@@ -81,7 +81,7 @@ class Door:
     def answer(self, verb: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
         (self.claims if verb == "claim" else self.renewals).append(body)
         if self.refuse is not None:
-            return self.refuse[0], {"detail": self.refuse[1]}
+            return self.refuse[0], {"error": {"code": "no", "message": self.refuse[1], "remedy": "ask the depot"}}
         request = x509.load_pem_x509_csr(body["csr_pem"].encode())
         if verb == "renew":
             old = x509.load_pem_x509_certificate(body["certificate_pem"].encode()).public_key()

@@ -111,7 +111,7 @@ def test_a_hub_can_be_enrolled_anew_and_settings_that_name_the_old_one_are_refus
 @pytest.mark.parametrize(
     ("refuse", "code", "said"),
     [
-        ((403, "claim code unknown or used"), 11, "(403: claim code unknown or used); ask"),
+        ((403, "claim code unknown or used"), 11, "(403: claim code unknown or used); ask the depot"),
         ((429, "slow down"), 12, "try again later"),
         ((500, "oops"), 12, "try again later"),
         ((302, "elsewhere"), 11, "302"),

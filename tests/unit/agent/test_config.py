@@ -61,7 +61,24 @@ def test_the_environment_wins_and_is_blamed_by_name(tmp_path: Path) -> None:
     assert config.broker.port == 1884
     assert config.modem.ports == ("/dev/a", "/dev/b")
     found = problems(tmp_path, HUB, MINIHUB_AGENT_BROKER__PORT="many")
-    assert found[0].startswith("environment MINIHUB_AGENT_BROKER__PORT: broker.port")
+    assert found[0].startswith("environment MINIHUB_AGENT_BROKER__PORT: broker.port: expected `int`")
+    assert found[0].endswith(
+        "give a whole number in the file, or MINIHUB_AGENT_BROKER__PORT without quotes in the environment"
+    )
+
+
+def test_a_variable_beside_a_value_that_is_no_section_is_no_crash(tmp_path: Path) -> None:
+    assert "F:2: dns: expected `object`" in problems(tmp_path, HUB + "dns = 3\n", MINIHUB_AGENT_DNS__PORT="5")[0]
+
+
+def test_a_socket_path_too_long_for_the_kernel_is_a_mistake_of_settings(tmp_path: Path) -> None:
+    found = problems(tmp_path, HUB + f'state = "/tmp/{"x" * 100}"\n')
+    assert found == ["F:2: state: the status socket's path has 117 bytes, 107 fit; set a shorter status.socket"]
+    found = problems(tmp_path, HUB + f'[status]\nsocket = "/{"x" * 107}"\n')
+    assert found[0].startswith("F:3: status.socket: the status socket's path has 108 bytes")
+    path = tmp_path / "hub.toml"
+    path.write_text(HUB + f'[status]\nsocket = "/{"x" * 106}"\n')
+    assert load(path, {}).socket == Path("/" + "x" * 106)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
