@@ -1,7 +1,8 @@
 """What a trace may not hold: PIN, IMSI, ICCID, IMEI, telephone numbers, passwords and SMS bodies.
 
-Replacements keep length and kind (an IMEI keeps its check digit right, a PDU its length), so that a redacted trace
-still drives every parser. Redacting twice changes nothing. Lines are judged whole: never hand over half a line.
+Replacements keep length and kind (an IMEI keeps its check digit right, a received message its parts and its time), so
+that a redacted trace still drives every parser. Redacting twice changes nothing. Lines are judged whole: never hand
+over half a line.
 """
 
 import re
@@ -45,9 +46,9 @@ class Redactor:
 
 
 def redact_body(text: str) -> str:
-    """A message body: a PDU keeps its SMSC length octet and its length; text becomes asterisks."""
+    """A message body: a received PDU keeps its structure, any other its SMSC length octet; text becomes asterisks."""
     if _PDU.fullmatch(text):
-        return _blank_pdu(text)
+        return _blank_deliver(text) or _blank_pdu(text)
     return "".join("*" if character.isprintable() and character != "\x1a" else character for character in text)
 
 
@@ -82,6 +83,52 @@ _PLAIN_WORDS = frozenset({'"SC"', '"P2"', '"IP"', '"IPV6"', '"IPV4V6"', '""'})
 def _blank_pdu(text: str) -> str:
     digits = text.rstrip("\x1a")
     return digits[:2] + "0" * (len(digits) - 2) + text[len(digits) :]
+
+
+_SCTS_OCTETS = 7
+_CONCATENATION = frozenset({(0x00, 3), (0x08, 4)})
+
+
+def _blank_deliver(digits: str) -> str | None:
+    """An SMS-DELIVER (TS 23.040 9.2.2.1) without the service centre's and sender's digits and without its text.
+
+    What stays is what a parser needs: lengths, alphabet, time, and which part of a message it is. None for all else.
+    """
+    if len(digits) % 2:
+        return None
+    pdu = bytearray.fromhex(digits)
+    first = 1 + pdu[0]
+    if first + 2 >= len(pdu) or pdu[first] & 0x03:
+        return None
+    address = first + 3
+    coding = address + (pdu[first + 1] + 1) // 2 + 1
+    text = coding + 1 + _SCTS_OCTETS + 1
+    if text > len(pdu):
+        return None
+    _zero(pdu, 1, first)
+    _zero(pdu, address, coding - 1)
+    shown = _blank_header(pdu, text) if pdu[first] & 0x40 and text < len(pdu) else text
+    _zero(pdu, shown, len(pdu))
+    return pdu.hex().upper()
+
+
+def _blank_header(pdu: bytearray, start: int) -> int:
+    """The user data header keeps its elements, with content only where they number parts (9.2.3.24); where it ends."""
+    end = start + 1 + pdu[start]
+    if end > len(pdu):
+        return start
+    place = start + 1
+    while place < end:
+        content = min(place + 2, end)
+        following = min(content + (pdu[place + 1] if content == place + 2 else 0), end)
+        if (pdu[place], following - content) not in _CONCATENATION:
+            _zero(pdu, content, following)
+        place = following
+    return end
+
+
+def _zero(pdu: bytearray, start: int, end: int) -> None:
+    pdu[start:end] = bytes(end - start)
 
 
 def _blank_iccid(digits: str) -> str:

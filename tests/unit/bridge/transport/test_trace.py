@@ -12,10 +12,12 @@ from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Bare, Command, Messages, Prefixed, Prompted
 from firmware_bridge.at.validators import is_imei, is_imsi
 from firmware_bridge.errors import PortError, PortLostError, PortNotFoundError
+from firmware_bridge.modem.parse.pdu import decode_deliver
 from firmware_bridge.transport import TracingTransport, Transport, open_transport
-from firmware_bridge.transport.redact import Redactor, redact_line
+from firmware_bridge.transport.redact import Redactor, redact_body, redact_line
 from tests.unit.bridge.at.clock import run
 from tests.unit.bridge.at.ports import MemoryModem, well_behaved
+from tests.unit.bridge.modem_parse.pdu_encoder import deliver
 
 PDU = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07"
 SECRETS = ["490154203237518", "234304100000001", "8944100000000000018", "1234", "447700900123", PDU[16:], "hunter2"]
@@ -170,6 +172,41 @@ def test_a_text_message_is_hidden_whatever_its_lines() -> None:
         "",
         "OK",
     ]
+
+
+def test_a_received_message_keeps_its_place_and_time_and_loses_sender_and_text() -> None:
+    for coding, text in ((0, "Meet me at nine"), (8, "Ĝis")):
+        pdu = deliver(text, coding=coding, header=bytes([0, 3, 7, 2, 1]))
+        found, shown = decode_deliver(pdu), decode_deliver(redact_body(pdu))
+        assert found.body == text
+        assert (shown.at, shown.part, len(shown.body)) == (found.at, found.part, len(text))
+        assert set(shown.body) <= {"@", "\0"}
+        assert set(shown.sender) <= set("+0@")
+        assert len(shown.sender) == len(found.sender)
+
+
+def test_what_a_header_holds_beside_the_numbering_of_parts_is_hidden() -> None:
+    pdu = deliver("x", coding=4, header=bytes([0x24, 3, 0x41, 0x42, 0x43, 0x08, 4, 1, 2, 2, 1]))
+    shown = redact_body(pdu)
+    assert "414243" in pdu
+    assert "414243" not in shown
+    assert decode_deliver(shown).part == decode_deliver(pdu).part
+
+
+@pytest.mark.parametrize("line", ["0001" + PDU[4:], "0002" + PDU[4:], PDU[:34], PDU[:-1], "99" + PDU[2:]])
+def test_what_is_no_received_message_loses_everything(line: str) -> None:
+    assert redact_body(line) == (line[:2] + "0" * (len(line) - 2))
+
+
+def test_a_message_without_its_header_line_loses_everything() -> None:
+    assert redact_line(PDU) == PDU[:2] + "0" * (len(PDU) - 2)
+
+
+@given(st.binary(min_size=9, max_size=60))
+def test_any_octets_redacted_twice_are_the_same(content: bytes) -> None:
+    once = redact_body(content.hex().upper())
+    assert redact_body(once) == once
+    assert len(once) == 2 * len(content)
 
 
 @given(st.text(st.sampled_from('0123456789+:,"ABCFATDMGSR= \x1a*'), max_size=60))
