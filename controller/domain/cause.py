@@ -143,7 +143,7 @@ def _came_back(
     """Say whether there is evidence that the line came back with the end of an outage, and none against it.
 
     For it: a recovery seen since the report, or a later test that shows service. Against it, where no other outage
-    explains it: still down, a new loss, or a test without service.
+    explains it: down for longer than the time that makes a loss *no service*, a new loss, or a test without service.
     """
     spans = times_down(facts, fault.line_id, at)
     tests = [
@@ -157,6 +157,10 @@ def _came_back(
     losses = [each.began_at for each in spans if each.began_at >= ended_at]
     losses += [when for when, meaning in tests if meaning is Bearing.NO_SERVICE]
     losses += [at for each in spans if each.ended_at is None]
+    late = ended_at + rules.no_service_after
+    losses += [
+        late for each in spans if each.ended_at is not None and each.began_at < ended_at and late < each.ended_at
+    ]
     against = [each for each in losses if not _stretch_around(outages, each)]
     return not against and (seen_back or tests[-1:] != [])
 

@@ -5,16 +5,18 @@ which it stopped being owed by what was known then; from there on the customer i
 is off. Nothing is remembered: every answer is computed from the facts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 from controller.domain.backup import backup_entitles
 from controller.domain.decisions import Decision, Outcome
-from controller.domain.exclusions import account_of_fault
-from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, utc
-from controller.domain.hub_benefit import mini_hub_owed
+from controller.domain.eligibility import live_plus_on_line
+from controller.domain.exclusions import account_of_fault, exclusions
+from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, LineEventKind, utc
+from controller.domain.hub_benefit import BY_CUSTOMER, loss_of_last_hub, mini_hub_owed
 from controller.domain.london import day_ends, day_starts, local_day, local_instant
 from controller.domain.lookup import fault_of, latest_determination
 from controller.domain.rule_sets import RuleSet
@@ -22,11 +24,19 @@ from controller.domain.rule_sets import RuleSet
 _INSTANT = timedelta(microseconds=1)
 _ON = frozenset({Outcome.REACTIVATE, Outcome.DISPATCH, Outcome.OWED})
 # Fraud and loss end a benefit at once (T§10e iv-v, 12d iii); no benefit outlives Plus (T§6).
-_AT_ONCE = frozenset({"fraud", "not_genuine", "lost_by_customer", "hub_gone", "no_live_plus", "no_plus_on_line"})
+_AT_ONCE = {
+    "fraud": "We have recorded grounds to suspect fraud.",
+    "not_genuine": "We have recorded grounds to suspect that the fault is not genuine.",
+    "lost_by_customer": "Your Mini Hub was lost or damaged.",
+    "hub_gone": "Your Mini Hub can't be used any more.",
+    "no_live_plus": "The line has no Plus Broadband any more.",
+    "no_plus_on_line": "The line has no Plus Broadband any more.",
+}
 # An outage declared late takes away what is in use: a person confirms that first (policy).
 _CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
-# What is never the reason why an entitlement stops.
+# What is never the reason why an entitlement stops; of line events only a line's return with an outage's end may be.
 _IDLE_FIELDS = frozenset({"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs"})
+_GAINS = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
 # Days that count from their start; every other one counts to its end.
 _FIRST_DAYS = frozenset({"starts_on"})
 
@@ -126,6 +136,9 @@ def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
         for instant in _instants(fact)
         if start < instant <= end
     }
+    events = [each for each in facts.line_events if each.kind in _GAINS] if facts.outages else []
+    found |= {instant for each in events for instant in (each.at, each.recorded_at) if start < instant <= end}
+    found |= {each.superseded_at for each in facts.line_events if start < each.superseded_at <= end}
     return sorted(found, reverse=True)
 
 
@@ -168,14 +181,60 @@ def _ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rule
     held_by = _held_by(known, fault_of(known, fault_id), benefit, at, rules)
     if held_by is not None:
         return replace(ending, state=EndingState.HELD, held_by=held_by)
+    if ending.cause in _AT_ONCE:
+        return replace(ending, state=EndingState.OFF, switch_off_at=since)
+    cut = _cut_at_once(known, fault_id, benefit, at, rules)
+    if cut is not None:
+        return _cut(facts, ending, cut, at, rules)
+    if ending.cause in _CONFIRMED and now.code not in _CONFIRMED:
+        ending = replace(_overtaken(facts, ending, at, rules), cause=now.code, reason=now.reason)
     return _unheld(known, ending, at, rules)
+
+
+def _cut_at_once(known: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> str | None:
+    """Name what ends a benefit at once at `at`, though it may have been ending for another reason already."""
+    fault = fault_of(known, fault_id)
+    if live_plus_on_line(known, fault.line_id, at, rules) is None:
+        return "no_live_plus" if benefit is Benefit.MINI_HUB else "no_plus_on_line"
+    suspected = next((each.code for each in exclusions(known, fault, at, rules) if each.code in _AT_ONCE), None)
+    loss = loss_of_last_hub(known, fault, at) if benefit is Benefit.MINI_HUB and suspected is None else None
+    if loss is not None:
+        return "lost_by_customer" if loss.fate in BY_CUSTOMER else "hub_gone"
+    return suspected
+
+
+def _since(facts: Facts, ending: Ending, at: datetime, holds: Callable[[datetime], bool]) -> datetime:
+    """Return since when something that holds at `at` has held, not before the benefit ceased to be owed."""
+    ceased = ending.ceased_at or at
+    run = list(takewhile(holds, _changes(facts, ceased - _INSTANT, at)))
+    return run[-1] if run else at
+
+
+def _cut(facts: Facts, ending: Ending, cause: str, at: datetime, rules: RuleSet) -> Ending:
+    """End at once a benefit that was on while the customer was being told, or until a person confirmed."""
+
+    def was_cut(then: datetime) -> bool:
+        return _cut_at_once(facts.as_known(then), ending.fault_id, ending.benefit, then, rules) == cause
+
+    cut_at = _since(facts, ending, at, was_cut)
+    return replace(
+        ending, state=EndingState.OFF, cause=cause, reason=_AT_ONCE[cause], ceased_at=cut_at, switch_off_at=cut_at
+    )
+
+
+def _overtaken(facts: Facts, ending: Ending, at: datetime, rules: RuleSet) -> Ending:
+    """Date an ending that waited for a person's confirmation from when it needs none: resolved, cured, excluded."""
+
+    def needs_no_person(then: datetime) -> bool:
+        decision = _decide_as_known(facts, ending.fault_id, ending.benefit, then, rules)
+        return decision is not None and decision.code not in _CONFIRMED
+
+    return replace(ending, ceased_at=_since(facts, ending, at, needs_no_person))
 
 
 def _unheld(known: Facts, ending: Ending, at: datetime, rules: RuleSet) -> Ending:
     """Say how an ending that nothing holds goes on; `ending` tells why and since when."""
     since = ending.ceased_at or at
-    if ending.cause in _AT_ONCE:
-        return replace(ending, state=EndingState.OFF, switch_off_at=since)
     if ending.cause in _CONFIRMED:
         kinds = frozenset({DeterminationKind.WITHDRAW_DESPITE_USE})
         word = latest_determination(known, ending.fault_id, kinds, at)
@@ -194,11 +253,11 @@ def _told(known: Facts, ending: Ending, since: datetime, at: datetime, rules: Ru
         if each.fault_id == ending.fault_id
         and each.sent_at >= (ending.ceased_at or since)
         and each.delivered_at is not None
-        and each.delivered_at <= at
+        and each.delivered_at <= min(at, bound)
     ]
     if not told and at < bound:
         return replace(ending, state=EndingState.TELL, switch_off_at=switch_off_instant(at, rules))
-    off_at = switch_off_instant(min([*told, bound]), rules)
+    off_at = switch_off_instant(min(told, default=bound), rules)
     return replace(ending, state=EndingState.OFF if at >= off_at else EndingState.WAITING, switch_off_at=off_at)
 
 

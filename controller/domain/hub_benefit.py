@@ -29,7 +29,7 @@ _REASONS = {
     "reactivate": "You have a Mini Hub already, so we switch it on again. Please plug it in.",
     "sent_for_this_fault": "We have sent a Mini Hub for this fault; it works as soon as you plug it in.",
     "not_bt_branded": "Your Mini Hub is not BT-branded and can't be used again, so we send a new one.",
-    "hub_gone": "Your Mini Hub was lost on its way, stolen, or failed by itself, so we send another.",
+    "hub_gone": "Your Mini Hub was lost on its way, stolen, returned, or failed by itself, so we send another.",
     "replacement_granted": "We agreed to replace your lost or damaged Mini Hub for later faults, so we send one.",
     "exception": "We send a new Mini Hub, as we agreed with you.",
     "goodwill": "Faulty equipment brings no Mini Hub, but we switch yours on as goodwill.",
@@ -103,6 +103,14 @@ def _was_open(facts: Facts, finding: BrandFinding, fault: Fault) -> bool:
     return fault.reported_at < first.found_at
 
 
+def loss_of_last_hub(facts: Facts, fault: Fault, at: datetime) -> HubLoss | None:
+    """Return what became of the line's newest hub where none is left that serves the fault."""
+    hubs = hubs_of_line(facts, fault.line_id, at)
+    if not hubs or any(is_reusable(facts, each.hub_id, fault, at) for each in hubs):
+        return None
+    return loss_of(facts, hubs[0].hub_id, at)
+
+
 def mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide at `at` what the fault's line is owed of the Mini Hub (T§10c-e).
 
@@ -154,12 +162,12 @@ def _refusal(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_one
         return _decide(stage_one, Outcome.REFUSED, plus.code, plus.clause, reason=plus.reason)
     if fault.resolved_at is not None and fault.resolved_at <= at:
         return _decide(stage_one, Outcome.NOT_OWED, "fault_resolved", "T§10f")
-    if stage_one.outcome is Outcome.DOES_NOT_QUALIFY:
-        return _pass_on(stage_one, Outcome.REFUSED)
     excluded = [each for each in exclusions(facts, fault, at, rules) if each.hub_clause]
     goodwill = _goodwill(facts, fault, at, stage_one, excluded)
     if goodwill is not None:
         return goodwill
+    if stage_one.outcome is Outcome.DOES_NOT_QUALIFY:
+        return _pass_on(stage_one, Outcome.REFUSED)
     if excluded:
         return _excluded(stage_one, excluded)
     if stage_one.outcome is Outcome.QUALIFIES:
@@ -188,8 +196,12 @@ def _excluded(stage_one: Decision, grounds: list[Exclusion]) -> Decision:
 def _goodwill(
     facts: Facts, fault: Fault, at: datetime, stage_one: Decision, excluded: list[Exclusion]
 ) -> Decision | None:
-    """Reactivate an existing reusable hub where faulty equipment is the only ground (T§10e iii)."""
-    if stage_one.outcome is not Outcome.QUALIFIES or [each.code for each in excluded] != ["faulty_equipment"]:
+    """Reactivate an existing reusable hub where faulty equipment is the only ground (T§10e iii).
+
+    Reading: the words ask for that cause and a person's discretion, not for a fault that qualifies, since a line whose
+    hub is faulty is often in service.
+    """
+    if stage_one.code == "cured" or [each.code for each in excluded] != ["faulty_equipment"]:
         return None
     word = latest_determination(facts, fault.fault_id, frozenset({DeterminationKind.GOODWILL_REACTIVATION}), at)
     hub = next((h for h in hubs_of_line(facts, fault.line_id, at) if is_reusable(facts, h.hub_id, fault, at)), None)
@@ -209,11 +221,12 @@ def _goodwill(
 def _how(facts: Facts, fault: Fault, at: datetime, stage_one: Decision) -> Decision:
     """Choose between the hub there is and a new one (T§10c)."""
     hubs = hubs_of_line(facts, fault.line_id, at)
+    usable = next((each for each in hubs if is_reusable(facts, each.hub_id, fault, at)), None)
     exception = latest_determination(facts, fault.fault_id, frozenset({DeterminationKind.SEND_NEW_HUB}), at)
-    if exception is not None and not any(each.dispatched_at >= exception.at for each in hubs):
+    can_send = usable is None or diagnostics_end(facts, fault.fault_id, at) is not None
+    if exception is not None and can_send and not any(each.dispatched_at >= exception.at for each in hubs):
         inputs = {"by": exception.by, "why": exception.reason}
         return _send(facts, fault, stage_one, "exception", "T§10c", basis=Basis.OPERATOR, inputs=inputs)
-    usable = next((each for each in hubs if is_reusable(facts, each.hub_id, fault, at)), None)
     if usable is not None:
         return _reactivate(facts, fault, at, stage_one, usable)
     if not hubs:

@@ -13,13 +13,11 @@ from controller.domain.drops import Down, Drop, count_drops, drops_on, is_in_out
 from controller.domain.errors import UnknownSubjectError
 from controller.domain.facts import (
     CUSTOMER_POWER_CYCLE,
-    OUR_RESTART,
     Determination,
     DeterminationKind,
     DiagnosticsFinished,
     Facts,
     Fault,
-    LineEventKind,
     Symptom,
     utc,
 )
@@ -27,7 +25,6 @@ from controller.domain.lookup import fault_of, latest_determination
 from controller.domain.rule_sets import Bearing, RuleSet
 
 _WORD = frozenset({DeterminationKind.FAULT_QUALIFIES, DeterminationKind.FAULT_DOES_NOT_QUALIFY})
-_LOSSES = frozenset({LineEventKind.SYNC_LOST, LineEventKind.PPP_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,8 @@ def was_down(fault: Fault, spans: tuple[Down, ...], at: datetime, rules: RuleSet
 def is_cured(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> bool:
     """Say whether diagnostics cured the fault and nothing since says otherwise (T§10d).
 
-    Reading: a loss after the cure, or a later finding that the service is gone or the line faulty, means it was none.
+    Reading: a drop after the cure, or a later finding that the service is gone or the line faulty, means it was none. A
+    late sighting of a loss from before the cure doesn't, nor does a restart we asked for.
     """
     cured_at: datetime | None = None
     for each in observations_of(facts, fault.fault_id, at):
@@ -91,11 +89,9 @@ def is_cured(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> bool:
         elif meaning in {Bearing.NO_SERVICE, Bearing.LINE_CAUSE}:
             cured_at = None
     return cured_at is not None and not any(
-        event.line_id == fault.line_id
-        and event.kind in _LOSSES
-        and event.cause != OUR_RESTART
-        and cured_at < event.at <= at
-        for event in facts.line_events
+        cured_at < seen and (cured_at < drop.began_at or seen - drop.began_at > rules.same_loss)
+        for drop in drops_on(facts, fault.line_id, at, rules)
+        for seen in drop.seen_at
     )
 
 
@@ -121,9 +117,13 @@ def _by_rule(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tu
     if most_drops(outside, fault.reported_at, at, rules) >= rules.drop_threshold:
         at_report = count_drops(outside, fault.reported_at, rules) >= rules.drop_threshold
         return Finding(Outcome.QUALIFIES, Basis.TEXT if at_report else Basis.READING, "drops", "T§10b(ii)")
-    if most_drops(drops, fault.reported_at, at, rules) >= rules.drop_threshold:
+    found = _by_diagnostics(facts, fault, at, rules)
+    if (
+        found.outcome is not Outcome.QUALIFIES
+        and most_drops(drops, fault.reported_at, at, rules) >= rules.drop_threshold
+    ):
         return Finding(Outcome.PERSON_DECIDES, Basis.READING, "only_drops_in_outage", "T§10b(ii)")
-    return _by_diagnostics(facts, fault, at, rules)
+    return found
 
 
 def _by_diagnostics(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Finding:

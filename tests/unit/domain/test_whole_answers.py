@@ -121,7 +121,7 @@ def test_a_hub_that_is_gone() -> None:
         "hub_gone",
         "T§10c",
         "reading",
-        "Your Mini Hub was lost on its way, stolen, or failed by itself, so we send another.",
+        "Your Mini Hub was lost on its way, stolen, returned, or failed by itself, so we send another.",
         STAGE_ONE,
     )
 
