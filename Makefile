@@ -49,6 +49,10 @@ wire: setup-dev ## write the golden vectors and JSON Schema of the wire contract
 faults: setup-dev ## every port fault of every personality, 1,000 seeds each (long)
 	MINIHUB_FAULT_SEEDS=1000 $(BIN)/pytest tests/e2e/bridge/test_port_faults.py -n 2 -q $(ARGS)
 
+.PHONY: planted
+planted: setup-dev ## plant bugs one by one; the tests beside each must notice (long)
+	MINIHUB_PLANTED=all $(BIN)/pytest tests/planted -n 2 -q $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup-dev ## coverage-guided fuzzing of the AT connection (ARGS=-max_total_time=3600)
 	$(BIN)/python tests/fuzz/fuzz_connection.py $(or $(ARGS),-max_total_time=600)
