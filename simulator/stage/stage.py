@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from simulator.faults import SimulatorError
 from simulator.stage.home import Home, NamespaceHome, StandInHome, can_have_namespaces
 from simulator.stage.hub import HubUnit
 from simulator.stage.parts import Break, HubModel
@@ -23,6 +24,8 @@ from simulator.stage.record import StepFailedError
 from simulator.stage.watch import Admin, watch_for
 
 START_S = 20.0
+# A Unix socket's whole name has at most 107 bytes (unix(7)); the run's own part below this folder stays under 50.
+LONGEST_FOLDER = 57
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,16 @@ class Stage:
         return StandInHome(folder, self.broker_address, free_port())
 
 
+class FolderError(SimulatorError):
+    """The run has no folder that suits it."""
+
+    exit_code = 2
+
+
 @contextlib.asynccontextmanager
 async def open_stage(options: StageOptions) -> AsyncIterator[Stage]:
     """Start everything but the hubs; at the end stop it all and leave no file, whatever happened in between."""
-    directory = Path(tempfile.mkdtemp(prefix="minihub-demo-"))
+    directory = _make_folder()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         token = secrets.token_hex(16)
@@ -137,6 +146,17 @@ async def open_stage(options: StageOptions) -> AsyncIterator[Stage]:
         )
         stack.push_async_callback(_take_hubs_away, stage)
         yield stage
+
+
+def _make_folder() -> Path:
+    """A folder of the run's own, whose Unix sockets have names that fit. Raises FolderError."""
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) > LONGEST_FOLDER:
+        raise FolderError(
+            f"the folder for temporary files has a name too long for Unix sockets in it: {place}",
+            remedy=f"set TMPDIR to one of at most {LONGEST_FOLDER} bytes",
+        )
+    return Path(tempfile.mkdtemp(prefix="minihub-demo-", dir=place))
 
 
 def free_port() -> int:

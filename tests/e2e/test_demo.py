@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,13 @@ pytestmark = pytest.mark.e2e
 STEPS = ["accounts", "fault", "ready", "online", "telemetry", "resolved", "not-branded"]
 PROGRAM = str(Path(sys.executable).parent / "hub-sim")
 DEADLINE_S = 240.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder with a name short enough for the Unix sockets in it, whatever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as made:
+        yield Path(made)
 
 
 def start(directory: Path, *words: str) -> "subprocess.Popen[bytes]":
@@ -61,11 +70,11 @@ def left_behind(directory: Path, pid: int) -> list[str]:
 @pytest.mark.parametrize(
     "words", [(), ("--stand-ins", "--interrupt-broker")], ids=["as it comes", "broker interrupted"]
 )
-def test_the_demo_ends_well(tmp_path: Path, words: tuple[str, ...]) -> None:
-    code, shown = play(tmp_path, *words)
+def test_the_demo_ends_well(folder: Path, words: tuple[str, ...]) -> None:
+    code, shown = play(folder, *words)
     assert [(step["name"], step["ok"]) for step in shown["steps"]] == [(n, True) for n in STEPS], shown["steps"][-1]
     assert (code, shown["ok"]) == (0, True)
-    assert not left_behind(tmp_path, -1)
+    assert not left_behind(folder, -1)
 
 
 @pytest.mark.parametrize(
@@ -78,20 +87,28 @@ def test_the_demo_ends_well(tmp_path: Path, words: tuple[str, ...]) -> None:
         ("clock", "online", "clock_trusted"),
     ],
 )
-def test_the_demo_notices_what_is_broken(tmp_path: Path, broken: str, step: str, reason: str) -> None:
-    code, shown = play(tmp_path, "--stand-ins", f"--break={broken}")
+def test_the_demo_notices_what_is_broken(folder: Path, broken: str, step: str, reason: str) -> None:
+    code, shown = play(folder, "--stand-ins", f"--break={broken}")
     last = shown["steps"][-1]
     assert (code, shown["ok"], last["name"], last["ok"]) == (1, False, step, False), last
     assert reason in last["reason"]
-    assert not left_behind(tmp_path, -1)
+    assert not left_behind(folder, -1)
 
 
 @pytest.mark.parametrize("after_s", [1.0, 3.0, 9.0])
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, after_s: float) -> None:
-    demo = start(tmp_path)
+def test_ctrl_c_leaves_nothing_behind(folder: Path, after_s: float) -> None:
+    demo = start(folder)
     time.sleep(after_s)
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=60)
     assert demo.returncode == 130, out.decode()[-2000:] + err.decode()[-2000:]
     assert b"Traceback" not in out + err
-    assert not left_behind(tmp_path, demo.pid)
+    assert not left_behind(folder, demo.pid)
+
+
+def test_a_folder_whose_sockets_could_not_be_named_is_refused(folder: Path) -> None:
+    deep = folder / ("d" * 80)
+    deep.mkdir()
+    demo = start(deep, "--stand-ins")
+    _, err = demo.communicate(timeout=60)
+    assert (demo.returncode, err.count(b"\n"), b"TMPDIR" in err) == (2, 1, True), err.decode()
