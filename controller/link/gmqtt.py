@@ -1,10 +1,12 @@
-"""The link over gmqtt: PUBACK goes out when the handler's coroutine returns 0, and never otherwise.
+"""The link over gmqtt: a PUBACK goes out when a delivery is settled, and never otherwise.
 
-A client lives for one connection and never reconnects: an acknowledgement dies with the connection of its message.
+gmqtt makes a task and a write for each. Here its handler of QoS 1 publishes is ours, and what is settled in one turn of
+the loop is one write. A client lives for one connection: an acknowledgement dies with the connection of its message.
 """
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,68 +14,46 @@ from typing import Any, Final, Self
 
 from gmqtt import Client, Message, Subscription
 from gmqtt.mqtt.handler import MQTTConnectError
-from gmqtt.storage import PersistentStorage
 
+from controller.link.inflight import MOST_PUBLISHES, Inflight
 from controller.link.port import Link, LinkLostError, LinkRefusedError, LinkUnreachableError, Will
 
-ACKNOWLEDGED: Final = 0  # MQTT 5 section 3.4.2.1, PUBACK reason code Success
+PUBACK: Final = b"\x40\x02"  # MQTT 5 section 3.4: no reason code is Success
 NEVER_RECONNECT: Final = -2  # gmqtt reads -1 as "for ever" and 0 as "once"
-DEADLINE_S: Final = 10.0
-KEEPALIVE_S: Final = 30
-MOST_PUBLISHES: Final = 64
-
-
-class _Inflight(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no types
-    """gmqtt's store of publishes without a PUBACK, which here also tells their publishers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting: dict[int, asyncio.Future[None]] = {}
-
-    def push_message(self, mid: int, raw_package: bytes) -> None:
-        super().push_message(mid, raw_package)
-        self.waiting[mid] = self.latest = asyncio.get_running_loop().create_future()
-
-    def remove_message_by_mid(self, mid: int) -> None:
-        super().remove_message_by_mid(mid)
-        _finish(self.waiting.pop(mid, None))
-
-
-def _finish(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+DEADLINE_S, KEEPALIVE_S = 10.0, 30
 
 
 @dataclass(slots=True, eq=False)
 class _Delivery:
     topic: str
     payload: bytes
-    settled: asyncio.Future[None]
+    mid: int
+    link: "_Link"
 
     def settle(self) -> None:
-        _finish(self.settled)
+        self.link.acknowledge(self)
 
 
 class _Link:
     """One connection of one gmqtt client, and the iterator of its deliveries."""
 
-    def __init__(self, client: Any, inflight: _Inflight, bound: int) -> None:
+    def __init__(self, client: Any, inflight: Inflight, bound: int) -> None:
         self._client, self._inflight, self._bound = client, inflight, bound
-        # At most `bound` and one read of the socket: at the bound reading stops.
-        self._arrived: asyncio.Queue[_Delivery | None] = asyncio.Queue()
-        self._unsettled: set[asyncio.Future[None]] = set()
-        self.slots = asyncio.Semaphore(MOST_PUBLISHES)
-        self.lost, self.subscribed = asyncio.Event(), asyncio.Event()
-        client.on_message = self._receive
+        self._arrived: deque[_Delivery] = deque()  # at most `bound` and one read of the socket: then reading stops
+        self._unsettled: set[_Delivery] = set()
+        self._settled: list[_Delivery] = []
+        self._more, self.subscribed = asyncio.Event(), asyncio.Event()
+        self._lost = False
+        client._package_handler._handle_qos_1_publish_packet = self._receive  # noqa: SLF001  # see above
         client.on_disconnect = lambda *_: self.lose()
         client.on_subscribe = lambda *_: self.subscribed.set()
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> None:
-        async with self.slots:
-            if self.lost.is_set():
+        async with self._inflight.slots:
+            if self._lost:
                 raise LinkLostError(f"the connection was lost before {topic} was published")
-            properties = {} if expiry_s is None else {"message_expiry_interval": expiry_s}
-            self._client.publish(topic, payload, qos=1, retain=retain, **properties)
+            expiry = {} if expiry_s is None else {"message_expiry_interval": expiry_s}
+            self._client.publish(topic, payload, qos=1, retain=retain, **expiry)
             await self._inflight.latest
 
     def deliveries(self) -> Self:
@@ -82,33 +62,41 @@ class _Link:
     __aiter__ = deliveries
 
     async def __anext__(self) -> _Delivery:
-        delivery = None if self.lost.is_set() else await self._arrived.get()
-        if delivery is None or self.lost.is_set():
+        while not self._arrived and not self._lost:
+            self._more.clear()
+            await self._more.wait()
+        if self._lost:
             raise LinkLostError("the connection to the broker was lost")
-        return delivery
+        return self._arrived.popleft()
+
+    def acknowledge(self, delivery: _Delivery) -> None:
+        if delivery in self._unsettled:
+            self._unsettled.discard(delivery)
+            if not self._settled:
+                asyncio.get_running_loop().call_soon(self._send_acknowledgements)
+            self._settled.append(delivery)
 
     def lose(self) -> None:
-        self.lost.set()
-        self._arrived.put_nowait(None)
-        for settled in self._unsettled:
-            settled.cancel()
-        for waiter in self._inflight.waiting.values():
-            if not waiter.done():
-                waiter.set_exception(LinkLostError("the connection was lost before the PUBACK"))
+        self._lost = True
+        self._more.set()
+        self._unsettled.clear()
+        self._settled.clear()
+        self._inflight.lose()
 
-    async def _receive(self, _client: Any, topic: str, payload: bytes, _qos: int, _properties: object) -> int:
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if not self.lost.is_set():
-            self._unsettled.add(settled)
-            self._arrived.put_nowait(_Delivery(topic, bytes(payload), settled))
+    def _receive(self, mid: int, payload: bytes, topic: str | bytes, _properties: object) -> None:
+        if not self._lost:
+            name = topic if isinstance(topic, str) else topic.decode(errors="replace")  # no UTF-8: left as it came
+            self._arrived.append(delivery := _Delivery(name, payload, mid, self))
+            self._unsettled.add(delivery)
+            self._more.set()
             self._regulate_reading()
-            with suppress(
-                asyncio.CancelledError
-            ):  # of the future, by lose(): the transport is closing, nothing is sent
-                await settled
-            self._unsettled.discard(settled)
+
+    def _send_acknowledgements(self) -> None:
+        packets = b"".join(PUBACK + each.mid.to_bytes(2, "big") for each in self._settled)
+        self._settled.clear()
+        if packets:
+            self._client._connection._protocol.write_data(packets)  # noqa: SLF001  # gmqtt writes them one by one
             self._regulate_reading()
-        return ACKNOWLEDGED
 
     def _regulate_reading(self) -> None:
         transport = self._client._connection._transport  # noqa: SLF001  # gmqtt offers no flow control
@@ -132,13 +120,12 @@ class GmqttPort:
         self, *, client_id: str, will: Will | None, subscriptions: Sequence[str], session_expiry_s: int
     ) -> AsyncIterator[Link]:
         message = Message(will.topic, will.payload, qos=1) if will else None
-        session = {"clean_session": session_expiry_s == 0, "session_expiry_interval": session_expiry_s}
-        options = {**session, "will_message": message, "persistent_storage": (store := _Inflight())}
-        client = Client(client_id, optimistic_acknowledgement=False, **options)
+        kept = {"clean_session": session_expiry_s == 0, "session_expiry_interval": session_expiry_s}
+        client = Client(client_id, **kept, will_message=message, persistent_storage=(store := Inflight()))
         client.set_config({"reconnect_retries": NEVER_RECONNECT})
         link = _Link(client, store, self.bound)
         try:
-            await self._connect(client, link, subscriptions)
+            await self._connect(client, link, store, subscriptions)
             yield link
         finally:
             with suppress(OSError, TimeoutError):
@@ -146,14 +133,14 @@ class GmqttPort:
                     await client.disconnect()  # closes the transport before anything unsettled can be acknowledged
             link.lose()
 
-    async def _connect(self, client: Any, link: _Link, subscriptions: Sequence[str]) -> None:
+    async def _connect(self, client: Any, link: _Link, store: Inflight, subscriptions: Sequence[str]) -> None:
         where = f"{self.host}:{self.port}"
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await client.connect(self.host, self.port, ssl=self.tls or False, keepalive=KEEPALIVE_S)
                 # The broker's receive maximum (section 3.2.2.3.3): gmqtt keeps one of it and SUBSCRIBE may need one.
-                most = client._package_handler.id_generator._max - 2  # noqa: SLF001  # not offered
-                link.slots = asyncio.Semaphore(max(1, min(MOST_PUBLISHES, most)))
+                most = max(1, client._package_handler.id_generator._max - 2)  # noqa: SLF001  # not offered
+                store.slots = asyncio.Semaphore(min(MOST_PUBLISHES, most))
                 if subscriptions:
                     client.subscribe([Subscription(each, qos=1) for each in subscriptions])
                     await link.subscribed.wait()
