@@ -49,6 +49,10 @@ wire: setup-dev ## write the golden vectors and JSON Schema of the wire contract
 faults: setup-dev ## every port fault of every personality, 1,000 seeds each (long)
 	MINIHUB_FAULT_SEEDS=1000 $(BIN)/pytest tests/e2e/bridge/test_port_faults.py -n 2 -q $(ARGS)
 
+.PHONY: world
+world: setup-dev ## the demo's story on virtual time with 300 seeds (long)
+	MINIHUB_WORLD_SEEDS=300 $(BIN)/pytest tests/world -n 2 -q $(ARGS)
+
 .PHONY: planted
 planted: setup-dev ## plant bugs one by one; the tests beside each must notice (long)
 	MINIHUB_PLANTED=all $(BIN)/pytest tests/planted -n 2 -q $(ARGS)
