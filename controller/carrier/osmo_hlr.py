@@ -67,8 +67,9 @@ class OsmoHlrCarrier:
         create: bool = False,
         control_port: int = CONTROL_PORT,
         terminal_port: int = TERMINAL_PORT,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
-        self._imsi_of, self._now, self._create = imsi_of, now, create
+        self._imsi_of, self._now, self._create, self._deadline_s = imsi_of, now, create, deadline_s
         self._control = Pipes(ControlPipe, host, control_port)
         self._terminal = Pipes(TerminalPipe, host, terminal_port)
         self._version = 0
@@ -164,7 +165,7 @@ class OsmoHlrCarrier:
         lines = [f"subscriber imsi {imsi} update network-access-mode {mode}" for mode in modes]
         pipe = await self._open(self._terminal)
         with _no_answer(pipe, changes=True):
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 answers = await asyncio.gather(*(pipe.send(line) for line in lines))
         for answer in answers:
             # The text names the IMSI, so it is not repeated.
@@ -176,7 +177,7 @@ class OsmoHlrCarrier:
     async def _control_call(self, verb: str, variable: str, value: str = "", *, changes: bool = False) -> str:
         pipe = await self._open(self._control)
         with _no_answer(pipe, changes=changes):
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 reply = await pipe.send(verb, variable, value)
         if reply.error:
             if reply.value in _ABSENT:
@@ -186,7 +187,7 @@ class OsmoHlrCarrier:
 
     async def _open(self, pipes: Pipes[P]) -> P:
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 return await pipes.open()
         except (OSError, LostError, WireError) as error:  # TimeoutError is an OSError
             raise UnreachableError(f"the register can't be reached ({type(error).__name__}: {error})") from error

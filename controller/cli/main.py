@@ -104,7 +104,10 @@ def serve(
     broker_certificate: Annotated[Path | None, typer.Option(help="Our certificate for the broker (mqtts).")] = None,
     broker_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
     carrier_url: Annotated[
-        str | None, typer.Option(envvar="MINIHUB_CARRIER_URL", help="TMF640 platform. Default: none; work waits.")
+        str | None,
+        typer.Option(
+            envvar="MINIHUB_CARRIER_URL", help="TMF640 platform, or osmo-hlr://HOST[?create=yes]. Default: none."
+        ),
     ] = None,
     carrier_token: Annotated[
         str, typer.Option(envvar="MINIHUB_CARRIER_TOKEN", help="Bearer token; better by the environment.")

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 import structlog
@@ -29,10 +28,9 @@ from controller.carrier.tmf640 import Tmf640Carrier
 from controller.cli.broker import LIMITS, embedded_broker
 from controller.cli.failures import CliError, Exit, cannot_listen
 from controller.cli.logs import configure
+from controller.cli.outside import check_carrier_url, open_carrier, open_notifier, sends_webhooks, split_url
 from controller.link.gmqtt import GmqttPort
-from controller.notify.adapters import HttpSmsNotifier, OutboxNotifier, Routes, SmtpNotifier
 from controller.notify.courier import FileCourier
-from controller.notify.port import Medium, Notifier
 from controller.services.database import Database
 from controller.services.policy import Policy
 from controller.work.webhooks import PATH, carrier_router
@@ -102,11 +100,19 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(wanted, stopping.set)
     async with AsyncExitStack() as stack:
         # What a user may have to mend comes first, before anything is started.
-        carrier, notifier = await _carrier(settings, stack), await _notifier(settings, stack)
+        check_carrier_url(settings.carrier_url)
+        notifier = await open_notifier(
+            outbox=settings.outbox,
+            smtp_url=settings.smtp_url,
+            sender=settings.sender,
+            sms_url=settings.sms_url,
+            stack=stack,
+        )
         if settings.broker_url is not None:
             link_port(settings.broker_url, settings)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         database = await stack.enter_async_context(_database(settings))
+        carrier = await open_carrier(settings.carrier_url, settings.carrier_token, database, _now, stack)
         broker_url = settings.broker_url or await _embedded(stack)
         address = _url(settings.host, listener.getsockname()[1])
         controller = Controller(
@@ -171,7 +177,7 @@ def _options(settings: Settings, address: str) -> Options:
         share_group=settings.share_group,
         lists_base_url=settings.lists_base_url or address,
         lane=LaneLimits(settings.carrier_rate or None, settings.carrier_concurrency),
-        callback_url=None if callback == "none" or settings.carrier_url is None else callback,
+        callback_url=callback if callback != "none" and sends_webhooks(settings.carrier_url) else None,
         webhook_secret=_webhook_secret(settings.carrier_token),
         # SQLite has one process; other processes' marks on PostgreSQL are seen within seconds.
         poll_s=5.0,
@@ -206,7 +212,7 @@ async def _embedded(stack: AsyncExitStack) -> str:
 
 def link_port(url: str, settings: Settings) -> GmqttPort:
     """Make the link of a broker's URL. Raises CliError."""
-    parts = _split(url, {"mqtt": 1883, "mqtts": 8883}, "--broker-url mqtt://HOST:PORT or mqtts://HOST:PORT")
+    parts = split_url(url, {"mqtt": 1883, "mqtts": 8883}, "--broker-url mqtt://HOST:PORT or mqtts://HOST:PORT")
     tls = None
     if parts.scheme == "mqtts":
         try:
@@ -218,53 +224,6 @@ def link_port(url: str, settings: Settings) -> GmqttPort:
         except (OSError, ssl.SSLError) as error:
             raise CliError(Exit.SETTINGS, f"the broker's certificates can't be used ({error})", "check them") from error
     return GmqttPort(str(parts.hostname), parts.port or (1883 if tls is None else 8883), tls)
-
-
-async def _carrier(settings: Settings, stack: AsyncExitStack) -> Tmf640Carrier | None:
-    if settings.carrier_url is None:
-        return None
-    _split(settings.carrier_url, {"http": 80, "https": 443}, "--carrier-url http://HOST:PORT or https://HOST:PORT")
-    headers = {"Authorization": f"Bearer {settings.carrier_token}"} if settings.carrier_token else {}
-    http = httpx.AsyncClient(base_url=settings.carrier_url.rstrip("/"), headers=headers, timeout=None)  # noqa: S113  # the adapter sets a deadline on every call
-    return Tmf640Carrier(await stack.enter_async_context(http))
-
-
-async def _notifier(settings: Settings, stack: AsyncExitStack) -> Notifier | None:
-    routes: dict[Medium, Notifier] = {}
-    if settings.outbox is not None:
-        try:
-            settings.outbox.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CliError(
-                Exit.SETTINGS, f"{settings.outbox} can't be made ({error.strerror})", "name a directory"
-            ) from error
-        routes = dict.fromkeys(Medium, OutboxNotifier(settings.outbox / "notices.jsonl"))
-    if settings.smtp_url is not None:
-        parts = _split(settings.smtp_url, {"smtp": 25}, "--smtp-url smtp://[USER:PASSWORD@]HOST:PORT")
-        routes[Medium.EMAIL] = SmtpNotifier(
-            host=str(parts.hostname),
-            port=parts.port or 25,
-            sender=settings.sender,
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-        )
-    if settings.sms_url is not None:
-        _split(settings.sms_url, {"http": 80, "https": 443}, "--sms-url http://HOST/PATH or https://HOST/PATH")
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
-        routes[Medium.SMS] = HttpSmsNotifier(http, settings.sms_url)
-    return Routes(routes) if routes else None
-
-
-def _split(url: str, schemes: Mapping[str, int], remedy: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in schemes and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        shown = url.rpartition("@")[2]
-        raise CliError(Exit.SETTINGS, f"{shown!r} is not a URL of the kind wanted here", f"write {remedy}")
-    return parts
 
 
 @contextmanager

@@ -51,6 +51,11 @@ def matches(session: Session, actor: Actor, at: datetime, *, iccid: str) -> bool
     return found
 
 
+def is_at_rest(session: Session, actor: Actor, at: datetime, *, iccid: str) -> bool:
+    work = sims.look(session, actor, at, sim_id=f"sim-{iccid}")
+    return work.matches and work.open_operation is None
+
+
 def backlog(session: Session, actor: Actor, at: datetime) -> dict[str, int]:
     return owed.backlog(session, at)
 
@@ -135,7 +140,7 @@ async def test_a_change_of_mind_meanwhile_ends_with_the_last_word(database: Data
         await asyncio.sleep(0.3)
 
         async def parked() -> bool:
-            so: bool = await database.run(matches, actor=ACTOR, now=now(), iccid=iccid)
+            so: bool = await database.run(is_at_rest, actor=ACTOR, now=now(), iccid=iccid)
             return so and (await platform.service(iccid))["state"] == "inactive"
 
         await until(parked)
