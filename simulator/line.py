@@ -26,6 +26,11 @@ RESTART_S: Final = (60.0, 150.0)
 PPP_ALONE: Final = 0.2
 
 
+# The causes that the controller's API knows.
+OUR_RESTART: Final = "our_restart"
+CUSTOMER_POWER_CYCLE: Final = "customer_power_cycle"
+
+
 class LineEventKind(StrEnum):
     """What changed on the line."""
 
@@ -37,7 +42,7 @@ class LineEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineEvent:
-    """One source saw one change. `cause` is only known where we asked for it."""
+    """One source saw one change. `cause` is known of restarts: ours by the order, a power cut by its dying gasp."""
 
     line_id: str
     kind: LineEventKind
@@ -116,7 +121,7 @@ class Line:
     def restart_router(self, *, asked_by_us: bool) -> None:
         """The router is switched off and on, by the customer or because we asked for it."""
         if not self.dead:
-            cause = "our_restart" if asked_by_us else None
+            cause = OUR_RESTART if asked_by_us else CUSTOMER_POWER_CYCLE
             self._cancel_recovery()
             self._lose(sync=True, back_after_s=self._random.uniform(*RESTART_S), cause=cause)
 

@@ -6,7 +6,7 @@ once with the effect; what reads show may lag behind it. Time is Unix seconds an
 seeded source, so the same calls at the same times give the same answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal
@@ -92,6 +92,8 @@ class Platform:
         self._random = random
         self.outbox = Outbox(Random(random.getrandbits(64)))
         self._views: dict[str, list[View]] = {}
+        # Told the ICCID of a SIM that the network treats differently from now on: what an HLR tells an MME.
+        self.subscription_listeners: list[Callable[[str], None]] = []
 
     # The side door.
 
@@ -247,8 +249,15 @@ class Platform:
 
     def _take_effects(self, now_s: float) -> None:
         due = [change for change in self.changes.values() if not change.ended and change.due_s <= now_s]
+        touched: list[str] = []
         for change in sorted(due, key=lambda each: each.due_s):
+            before = self.services[change.iccid].state
             self._end(change)
+            if self.services[change.iccid].state != before:
+                touched.append(change.iccid)
+        for iccid in touched:
+            for listener in list(self.subscription_listeners):
+                listener(iccid)
         for change in list(self.changes.values()):
             if change.ended and change.due_s + MONITOR_LIFE_S <= now_s:
                 del self.changes[change.id]

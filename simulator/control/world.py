@@ -18,7 +18,7 @@ from simulator.control.trace import TraceLine
 from simulator.faults import FAULTS, BoardChange, FaultBoard, InjectedFault
 from simulator.line import Line, LineEvent, declare_outage
 from simulator.modem import SimulatedModem, load
-from simulator.radio import AskNetwork, Network, Verdict
+from simulator.radio import AskNetwork, Network, Service, Verdict
 from simulator.scenario import Event, OutagePart, Scenario, SwapSim
 from simulator.uicc import PinState, Subscription, Uicc
 
@@ -89,6 +89,8 @@ class World:
             report=self._line_reported,
         )
         self.board.subscribe(self._board_changed)
+        if network is None:
+            self.platform.subscription_listeners.append(self._subscription_changed)
 
     # Playing.
 
@@ -147,7 +149,6 @@ class World:
         service = self.platform.services[iccid]
         if service.state == state:
             self.trace("carrier_effect", state=state)
-            self._network_follows(state)
             return
         try:
             self.platform.change_service(service.id, {"state": state}, self._unix())
@@ -161,12 +162,12 @@ class World:
         self.platform.advance(self._unix())
         self.want_sim_state(state)
 
-    def _network_follows(self, state: str) -> None:
-        iccid, imei = self.scenario.modem.iccid, self.modem.imei
-        verdict = self.platform.attach(iccid, imei, self._unix())
-        if not verdict.accepted:
-            self.modem.registration.network_detach(verdict.cause)
-        self.trace("network", state=state, accepted=verdict.accepted, cause=verdict.cause)
+    def _subscription_changed(self, iccid: str) -> None:
+        """The platform's effect reaches the network, and the network the modem that is attached with this SIM."""
+        service, card = self.platform.services[iccid], self.modem.card
+        self.trace("network", state=service.state)
+        if card is not None and card.subscription.iccid == iccid:
+            self.modem.subscription_changed()
 
     # The network port of the modem.
 
@@ -175,7 +176,8 @@ class World:
         del imsi
         answer = self.platform.attach(iccid, imei, self._unix())
         self.trace("attach", accepted=answer.accepted, cause=answer.cause, bearer=answer.bearer)
-        return Verdict(accepted=answer.accepted, cause=answer.cause)
+        service = Service(answer.bearer or Service.INTERNET)
+        return Verdict(accepted=answer.accepted, cause=answer.cause, service=service)
 
     # Inside.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import httpx
 
-from simulator.radio import Verdict
+from simulator.radio import Service, Verdict
 
 LOG = logging.getLogger(__name__)
 DEADLINE_S = 10.0
@@ -35,7 +35,8 @@ class AttachClient:
                 reply = await self._client.get("/sim/attach", params={"iccid": iccid, "imsi": imsi, "imei": imei})
             reply.raise_for_status()
             body = reply.json()
-            verdict = Verdict(accepted=bool(body["accepted"]), cause=body.get("cause"))
+            service = Service(body.get("bearer") or Service.INTERNET)
+            verdict = Verdict(accepted=bool(body["accepted"]), cause=body.get("cause"), service=service)
         except (TimeoutError, httpx.HTTPError, KeyError, TypeError, ValueError) as error:
             LOG.warning("the carrier gave no verdict: %s", error)
             return

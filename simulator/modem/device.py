@@ -17,9 +17,9 @@ from simulator.modem.messages import Messages
 from simulator.modem.personality import Personality
 from simulator.modem.port import Port, PortSettings
 from simulator.modem.registration_reports import RegistrationReports
-from simulator.modem.results import Cme
+from simulator.modem.results import NOT_SUBSCRIBED, Cme
 from simulator.modem.timekeeping import ModemTime
-from simulator.radio import Air, AskNetwork, Bearers, Network, OpenNetwork, Registration, cells_of, operator_of
+from simulator.radio import Air, AskNetwork, Bearers, Network, OpenNetwork, Registration, Service, cells_of, operator_of
 from simulator.uicc import Subscription, Uicc, luhn_digit
 
 HOUSEHOLD_TX_RATE, HOUSEHOLD_RX_RATE = 2_500.0, 40_000.0  # octets a second of a quiet home, when nothing else is said
@@ -311,8 +311,7 @@ class SimulatedModem:
         self.registration.set_radio(on=level == 1 and self.sim_ready)
 
     def _registration_changed(self) -> None:
-        if not self.registration.registered:
-            self.drop_bearers()
+        self._end_ungranted_bearers()
         self.reports.send()
         self.habits.registration_changed()
         if self.registration.registered and self.registration.cell is not None:
@@ -322,27 +321,49 @@ class SimulatedModem:
         for listener in list(self.registration_listeners):
             listener()
 
+    def _end_ungranted_bearers(self) -> None:
+        """The network takes down what it grants no more: everything without service, the internet of a parked SIM."""
+        registration = self.registration
+        for cid, bearer in list(self.bearers.active.items()):
+            if not (registration.registered and registration.service.allows(bearer.apn)):
+                self.release_bearer(cid, by_network=True)
+
+    def renew_service(self) -> None:
+        """A bearer is wanted: where only management was granted, ask the network whether it is more by now."""
+        if self.registration.service is Service.MANAGEMENT:
+            self.registration.recheck()
+
+    def subscription_changed(self) -> None:
+        """The network has new subscriber data: it looks at once whom it serves, and for what."""
+        self.agenda.run_due()
+        self.registration.recheck()
+        self.settle()
+
     def activate(self, cid: int) -> None:
-        """Bring a context up. Raises Cme as a network without service or an unknown context does."""
+        """Bring a context up. Raises Cme as a network without service, an unknown context or a refused APN does."""
         cell = self.registration.cell
         if cell is None or not self.registration.registered:
             raise Cme(30 if self.registration.cause is None else 148)
         if cid not in self.bearers.contexts:
             raise Cme(50)
+        if not self.registration.service.allows(self.bearers.contexts[cid].apn):
+            raise Cme(NOT_SUBSCRIBED)
         if cid not in self.bearers.active:
             self.bearers.activate(cid, plmn=cell.plmn, now=self.agenda.now)
             self._bearer_changed(cid, up=True)
 
-    def release_bearer(self, cid: int) -> None:
+    def release_bearer(self, cid: int, *, by_network: bool = False) -> None:
         """Take a context down; a data call on it ends with NO CARRIER."""
         if self.bearers.deactivate(cid, self.agenda.now):
             for port in self.at_ports():
                 if port.data_cid == cid:
                     port.drop_call(announce=True)
-            self._bearer_changed(cid, up=False)
+            if self.volatile.packet_events:
+                self.urc(f"+CGEV: {'NW' if by_network else 'ME'} PDN DEACT {cid}")
+            self._bearer_changed(cid, up=False, by_network=by_network)
 
-    def _bearer_changed(self, cid: int, *, up: bool) -> None:
-        self.habits.bearer_changed(cid, up=up)
+    def _bearer_changed(self, cid: int, *, up: bool, by_network: bool = False) -> None:
+        self.habits.bearer_changed(cid, up=up, by_network=by_network)
         for listener in list(self.bearer_listeners):
             listener(cid, up)
 
@@ -350,8 +371,6 @@ class SimulatedModem:
         """All contexts go down."""
         for cid in list(self.bearers.active):
             self.release_bearer(cid)
-            if self.volatile.packet_events:
-                self.urc(f"+CGEV: NW PDN DEACT {cid}")
 
     def deliver_sms(self, sender: str, text: str) -> None:
         """Somebody sends this subscriber a short message; out of reach it waits in the network."""

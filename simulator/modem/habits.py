@@ -23,8 +23,8 @@ class Habits:
     def sim_changed(self) -> None:
         """A card was put in, taken out, unlocked or locked."""
 
-    def bearer_changed(self, cid: int, *, up: bool) -> None:
-        """A packet connection came up or went down."""
+    def bearer_changed(self, cid: int, *, up: bool, by_network: bool = False) -> None:
+        """A packet connection came up or went down, by the network's hand or at the terminal's word."""
 
     def time_received(self) -> None:
         """The network told the time."""

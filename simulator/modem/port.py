@@ -214,6 +214,8 @@ class Port:
                 self._finish(self.modem.unknown_command(self))
                 return
             self._entry = entry
+            if entry.pace == "bearer":
+                self.modem.renew_service()
             delay = self.modem.latency(entry.pace)
             perform = partial(entry.run, self, call)
             if delay:

@@ -74,6 +74,8 @@ _NUMERIC: Final = {
 }
 # What a refusal for want of an EMM cause looks like to +CGATT and +CGACT (TS 27.007 clause 9.2.2).
 CAUSE_TO_CME: Final = {3: 103, 6: 106, 7: 107, 8: 107, 11: 111, 12: 112, 13: 113, 33: 133}
+# +CME ERROR for ESM cause 33, requested service option not subscribed: what a parked SIM's internet is refused with.
+NOT_SUBSCRIBED: Final = 133
 
 
 class Refusal(Exception):  # noqa: N818 - the field's word: a final result other than OK

@@ -5,7 +5,7 @@ Pure: time comes from an injected agenda, chance from an injected `random.Random
 
 from simulator.radio.air import Air, Cell, Measurement
 from simulator.radio.bearers import Bearer, Bearers, Traffic
-from simulator.radio.network import AskNetwork, Network, OpenNetwork, Verdict
+from simulator.radio.network import AskNetwork, Network, OpenNetwork, Service, Verdict
 from simulator.radio.operators import Operator, cells_of, operator_of
 from simulator.radio.registration import Registration, Stat
 
@@ -20,6 +20,7 @@ __all__ = [
     "OpenNetwork",
     "Operator",
     "Registration",
+    "Service",
     "Stat",
     "Traffic",
     "Verdict",

@@ -1,16 +1,32 @@
-"""The core network's side of an attach: may this SIM in this device have service?"""
+"""The core network's side of an attach: may this SIM in this device have service, and for what?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
+
+# The first label of the access point name that a parked SIM may still use.
+MANAGEMENT_LABEL: Final = "management"
+
+
+class Service(StrEnum):
+    """What an attached subscriber may connect to: everything, or the operator's management network alone."""
+
+    INTERNET = "internet"
+    MANAGEMENT = "management"
+
+    def allows(self, apn: str) -> bool:
+        """Whether a PDN connection to this access point is granted; without a name the subscribed one is meant."""
+        return self is Service.INTERNET or apn.partition(".")[0].lower() in {"", MANAGEMENT_LABEL}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Accepted, or refused with an EMM cause (TS 24.301 annex A)."""
+    """Accepted for a service, or refused with an EMM cause (TS 24.301 annex A)."""
 
     accepted: bool
     cause: int | None = None
+    service: Service = Service.INTERNET
 
 
 ACCEPTED = Verdict(accepted=True)

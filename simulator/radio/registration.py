@@ -14,7 +14,7 @@ from typing import Protocol
 
 from simulator.clock import Agenda, Timer
 from simulator.radio.air import Air, Cell
-from simulator.radio.network import AskNetwork, Network, Verdict
+from simulator.radio.network import AskNetwork, Network, Service, Verdict
 from simulator.radio.operators import is_home, may_roam
 
 _FINAL_CAUSES = frozenset({3, 6, 7, 8})
@@ -74,6 +74,7 @@ class Registration:
     wanted_plmn: str | None = None  # +COPS=1: manual selection
     detached: bool = False  # +COPS=2 or +CGATT=0
     silenced: bool = False  # a final cause was received
+    service: Service = Service.INTERNET  # what the network granted at the last attach or update
     _forbidden: set[str] = field(default_factory=set)
     _attempts: int = 0
     _serial: int = 0
@@ -147,9 +148,9 @@ class Registration:
     def _plan(self, delay: float, action: Callable[[], None]) -> None:
         self._timer = self.agenda.after(delay, action)
 
-    def _become(self, stat: Stat, cell: Cell | None, cause: int | None) -> None:
-        changed = (stat, cell, cause) != (self.stat, self.cell, self.cause)
-        self.stat, self.cell, self.cause = stat, cell, cause
+    def _become(self, stat: Stat, cell: Cell | None, cause: int | None, service: Service = Service.INTERNET) -> None:
+        changed = (stat, cell, cause, service) != (self.stat, self.cell, self.cause, self.service)
+        self.stat, self.cell, self.cause, self.service = stat, cell, cause, service
         if changed:
             self.on_change()
 
@@ -196,7 +197,7 @@ class Registration:
         if verdict.accepted:
             self._attempts = 0
             home = is_home(cell.plmn, self.subscription.home_plmn)
-            self._become(Stat.HOME if home else Stat.ROAMING, cell, None)
+            self._become(Stat.HOME if home else Stat.ROAMING, cell, None, verdict.service)
         else:
             self._refused(verdict.cause, cell.plmn)
 

@@ -75,11 +75,12 @@ class VendorHabits(Habits):
         card = self.modem.card
         self.tell("^SIMST:255,0" if card is None else f"^SIMST:{int(card.status == 'READY')},0")
 
-    def bearer_changed(self, cid: int, *, up: bool) -> None:
+    def bearer_changed(self, cid: int, *, up: bool, by_network: bool = False) -> None:
         """^NDISSTAT, and the flow reports that run while a bearer is up."""
         if cid != _NDIS_CID:
             return
-        self.tell(f'^NDISSTAT:{int(up)},,,"IPV4"')
+        reason = _NO_SERVICE_REASON if by_network else ""
+        self.tell(f'^NDISSTAT:{int(up)},{reason},,"IPV4"')
         if up:
             self.modem.plan(_FLOW_GAP_S, self._flow_again)
 
@@ -205,6 +206,7 @@ def ndis_call(request: Request) -> Answer:
         context.user, context.password = request.text(3, ""), request.text(4, "")
     if cid not in modem.bearers.contexts:
         raise Cme(50)
+    modem.renew_service()
     modem.plan(modem.latency("bearer"), lambda: _finish_call(modem, cid, up=bool(state)))
     return None
 
@@ -212,10 +214,12 @@ def ndis_call(request: Request) -> Answer:
 def _finish_call(modem: SimulatedModem, cid: int, *, up: bool) -> None:
     if not up:
         modem.release_bearer(cid)
-    elif modem.registration.registered:
+        return
+    try:
         modem.activate(cid)
-    elif isinstance(modem.habits, VendorHabits):
-        modem.habits.tell(f'^NDISSTAT:0,{_NO_SERVICE_REASON},,"IPV4"')
+    except Cme:
+        if isinstance(modem.habits, VendorHabits):
+            modem.habits.tell(f'^NDISSTAT:0,{_NO_SERVICE_REASON},,"IPV4"')
 
 
 @COMMANDS.on("^NDISSTATQRY", Op.READ)

@@ -232,5 +232,8 @@ def _dial(request: Request, cid: int) -> Answer:
     modem = request.modem
     if not modem.registration.registered or cid not in modem.bearers.contexts:
         raise Refusal("NO CARRIER")
-    modem.activate(cid)
+    try:
+        modem.activate(cid)
+    except Cme:
+        raise Refusal("NO CARRIER") from None
     return Connect(cid, str(modem.personality.quirk("connect", _DIAL_SPEED)))

@@ -49,9 +49,9 @@ class VendorHabits(Habits):
         elif reports == 2:
             self.modem.urc(f'+CTZE: "{quarters(time.zone)}",{time.dst},"{time.utc:%Y/%m/%d,%H:%M:%S}"')
 
-    def bearer_changed(self, cid: int, *, up: bool) -> None:
+    def bearer_changed(self, cid: int, *, up: bool, by_network: bool = False) -> None:
         """A lost context is told to whoever opened it with +QIACT."""
-        if not up and not self.modem.registration.registered:
+        if by_network and not up:
             self.modem.urc(f'+QIURC: "pdpdeact",{cid}')
 
     def sample(self) -> str:

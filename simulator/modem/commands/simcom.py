@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simulator.modem.answers import Answer
 from simulator.modem.commands.network import measure, rssi_index
 from simulator.modem.habits import Habits
-from simulator.modem.results import Refusal
+from simulator.modem.results import Cme, Refusal
 from simulator.modem.syntax import Op
 from simulator.modem.table import Commands, Request
 from simulator.modem.timekeeping import quarters
@@ -50,9 +50,9 @@ class VendorHabits(Habits):
             self.modem.urc(f"+CTZV: {quarters(time.zone)}")
             self.modem.urc(f"+NITZ: {time.utc:%y/%m/%d,%H:%M:%S}{quarters(time.zone)},{time.dst}")
 
-    def bearer_changed(self, cid: int, *, up: bool) -> None:
+    def bearer_changed(self, cid: int, *, up: bool, by_network: bool = False) -> None:
         """A socket network that went down by itself."""
-        if not up and cid == _NETWORK_CID and not self.modem.registration.registered:
+        if by_network and not up and cid == _NETWORK_CID:
             self.modem.urc("+CIPEVENT: NETWORK CLOSED UNEXPECTEDLY")
 
     def report_signal(self) -> None:
@@ -170,17 +170,19 @@ def open_network(request: Request) -> Answer:
     if _NETWORK_CID in modem.bearers.active:
         request.port.note("+IP ERROR: Network is already opened")
         raise Refusal("ERROR")
+    modem.renew_service()
     modem.plan(modem.latency("bearer"), lambda: _finish_opening(request))
     return None
 
 
 def _finish_opening(request: Request) -> None:
     modem = request.modem
-    if modem.registration.registered and _NETWORK_CID in modem.bearers.contexts:
+    try:
         modem.activate(_NETWORK_CID)
-        modem.urc("+NETOPEN: 0")
-    else:
+    except Cme:
         modem.urc("+NETOPEN: 1")
+    else:
+        modem.urc("+NETOPEN: 0")
 
 
 @COMMANDS.on("+NETOPEN", Op.READ)

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.modem.attach_client import AttachClient
 from simulator.modem.gsup_client import GsupClient
-from simulator.radio import Verdict
+from simulator.radio import Service, Verdict
 from simulator.uicc import swap_nibbles
 
 IMSI = "234300000000001"
@@ -45,6 +45,11 @@ def http(status: str, body: str) -> bytes:
     [
         (http("200 OK", '{"accepted": true, "cause": null}'), Verdict(accepted=True)),
         (http("200 OK", '{"accepted": false, "cause": 8}'), Verdict(accepted=False, cause=8)),
+        (
+            http("200 OK", '{"accepted": true, "cause": null, "bearer": "management"}'),
+            Verdict(accepted=True, service=Service.MANAGEMENT),
+        ),
+        (http("200 OK", '{"accepted": true, "bearer": "tunnel"}'), None),
         (http("500 Internal Server Error", "{}"), None),
         (http("200 OK", "not json"), None),
         (b"nonsense\r\n\r\n", None),
