@@ -44,7 +44,7 @@ from simulator.carrier.services import SimOrder
 from simulator.clock import EPOCH, LoopClock
 from simulator.faults import Fault, FaultBoard, make_fault
 from simulator.modem import SimulatedModem, load
-from simulator.radio import Verdict
+from simulator.radio import Service, Verdict
 from simulator.stage.home import Lookup
 from simulator.stage.parts import Break, HubModel
 from simulator.stage.watch import Admin, Watched
@@ -125,7 +125,8 @@ class CarrierNetwork:
 
     def may_attach(self, *, iccid: str, imsi: str, imei: str) -> Verdict:
         verdict: AttachVerdict = self._platform.attach(iccid, imei, self._now())
-        return Verdict(accepted=verdict.accepted, cause=verdict.cause)
+        service = Service(verdict.bearer or Service.INTERNET)
+        return Verdict(accepted=verdict.accepted, cause=verdict.cause, service=service)
 
 
 @dataclass
