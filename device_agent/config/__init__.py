@@ -2,7 +2,7 @@
 
 from device_agent.config.certificate import Certificate, CertificateError, read_certificate
 from device_agent.config.enrolled import Enrolled, IdentityError, doorbell_key
-from device_agent.config.settings import PREFIX, Broker, Config, ConfigError, Lists, Modem, load, state_folder
+from device_agent.config.settings import PREFIX, Broker, Config, ConfigError, Dns, Lan, Lists, Modem, load, state_folder
 
 __all__ = [
     "PREFIX",
@@ -11,8 +11,10 @@ __all__ = [
     "CertificateError",
     "Config",
     "ConfigError",
+    "Dns",
     "Enrolled",
     "IdentityError",
+    "Lan",
     "Lists",
     "Modem",
     "doorbell_key",
