@@ -11,6 +11,7 @@ from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import ChannelEvent, Command
 from firmware_bridge.errors import CommandError, ModemRebootedError, PortLostError, UnsupportedError
 from firmware_bridge.modem import bearer, clock, identity, network, sim, sms
+from firmware_bridge.modem import pin as pins
 from firmware_bridge.modem.dialect import GENERIC, Dialect
 from firmware_bridge.modem.parse.counters import CounterAccumulator
 from firmware_bridge.modem.session import Session, unsolicited
@@ -47,7 +48,7 @@ class Modem:
 
     def __init__(self, channels: Sequence[Channel], *, jitter: Callable[[], float] = random.random) -> None:
         self._session = Session(channels, self.dialect.init, translate, jitter=jitter)
-        self._pin_guard = sim.PinGuard()
+        self._pins = pins.PinMemory()
         self._counters = CounterAccumulator()
         self._radio_owed = False
 
@@ -71,13 +72,18 @@ class Modem:
     async def sim(self) -> Sim:
         """The SIM; one that is busy (CME 14, at boot) is waited for."""
         found = await sim.read_sim(self._session, self.dialect)
+        self._pins.saw(found)
         if found.state is SimState.READY:
             await self._session.complete_init()
         return found
 
+    def remember_pins(self, memory: pins.PinMemory) -> None:
+        """Use this memory of PINs instead of one that ends with the driver."""
+        self._pins = memory
+
     async def unlock(self, pin: str, *, force: bool = False) -> None:
-        """Enter the PIN where one is asked for; see `sim.PinGuard` for what is refused. Raises SimError."""
-        await self._pin_guard.unlock(self._session, self.dialect, pin, force=force)
+        """Enter the PIN where one is asked for; see `pin.unlock` for what is refused. Raises SimError."""
+        await pins.unlock(self._session, self.dialect, self._pins, pin, force=force)
         await self._session.complete_init()
 
     async def registration(self) -> Registration:

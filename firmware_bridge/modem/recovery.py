@@ -12,6 +12,7 @@ from typing import TypeAlias
 from firmware_bridge.errors import BridgeError, ModemRebootedError, ModemSilentError, PortBusyError, PortError
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.ladder import Evidence, Ladder, Rung
+from firmware_bridge.modem.pin import PinMemory
 from firmware_bridge.transport import TransportOpener, open_transport
 
 OpenPorts: TypeAlias = Callable[[Sequence[str]], Awaitable[Modem]]
@@ -39,6 +40,8 @@ class RecoveringOpener:
     """Opens a modem like the opener it wraps, and recovers the modem between failures. Call it again after each.
 
     `cut_power` takes the modem's supply away and gives it back; without it the ladder ends at the restart.
+    All drivers it opens share the memory of PINs `pins`, so that a wrong PIN is not sent again by the next one; give
+    one that is kept, and no restart of the process forgets either.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class RecoveringOpener:
         *,
         cut_power: CutPower | None = None,
         opener: TransportOpener = open_transport,
+        pins: PinMemory | None = None,
         jitter: Callable[[float], float] = lambda seconds: seconds,
     ) -> None:
         rungs = {Rung.RESYNC, Rung.REOPEN, Rung.MODEM_RESTART} | ({Rung.POWER_CUT} if cut_power else set())
@@ -54,6 +58,7 @@ class RecoveringOpener:
         self._open_ports = open_ports
         self._cut_power = cut_power
         self._opener = opener
+        self._pins = pins or PinMemory()
 
     async def __call__(self, ports: Sequence[str]) -> Modem:
         """The modem behind the ports. Raises what the wrapped opener raises, after the rung that was due."""
@@ -64,6 +69,7 @@ class RecoveringOpener:
             await self._climb(ports)
             raise
         self._hear(Evidence.ANSWERED)
+        modem.remember_pins(self._pins)
         return modem
 
     def _hear(self, evidence: Evidence) -> None:

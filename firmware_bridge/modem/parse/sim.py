@@ -108,5 +108,7 @@ def parse_spic(lines: Sequence[str]) -> Tries:
 
 
 def tries_of_status_word(status: int) -> int | None:
-    """Tries left from an empty VERIFY: 0x63Cx (TS 102 221 10.2.1.5); None for any other status."""
+    """Tries left from an empty VERIFY: 0x63Cx, none when 0x6983 says blocked (TS 102 221 10.2.1.5, 11.1.9.1)."""
+    if status == 0x6983:
+        return 0
     return status & 0x0F if status & 0xFFF0 == 0x63C0 else None

@@ -1,13 +1,17 @@
 """The rule about PINs: a wrong one is never sent twice, the last try is never used up unasked."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from firmware_bridge.errors import CommandError, CommandTimeoutError, Remedy, SimError
 from firmware_bridge.modem.generic import Modem
+from firmware_bridge.modem.pin import PinMemory
+from firmware_bridge.modem.recovery import RecoveringOpener
 from firmware_bridge.types import SimState
-from tests.unit.bridge.modem.scripted import Answer, Scripted, drive
+from simulator.virtual.loop import run_virtual
+from tests.unit.bridge.modem.scripted import Answer, Scripted, drive, open_driver
 
 ENTER = 'AT+CPIN="1234"'
 LOCKED: dict[str, Answer] = {
@@ -118,6 +122,132 @@ def test_a_busy_sim_has_not_looked_at_the_pin() -> None:
         assert port.sent.count(ENTER) == 2
 
     drive({**LOCKED, ENTER: ["+CME ERROR: 14", ""]}, scenario)
+
+
+def test_a_wrong_pin_is_not_sent_again_by_the_next_driver() -> None:
+    async def main() -> None:
+        ports: list[Scripted] = []
+
+        async def open_ports(_: Sequence[str]) -> Modem:
+            ports.append(Scripted({**LOCKED, "ATI": "Quectel", ENTER: "+CME ERROR: 16"}))
+            return open_driver(ports[-1])
+
+        opener = RecoveringOpener(open_ports)
+        for reason in ("wrong", "tried", "tried"):
+            modem = await opener(["usb2"])
+            with pytest.raises(SimError, match=reason):
+                await modem.unlock("1234")
+            await modem.close()
+        assert [port.sent.count(ENTER) for port in ports] == [1, 0, 0]
+
+    run_virtual(main())
+
+
+class Disk:
+    """What a process keeps for the next."""
+
+    def __init__(self) -> None:
+        self.kept: bytes | None = None
+
+    def keep(self, data: bytes) -> None:
+        self.kept = data
+
+    def memory(self) -> PinMemory:
+        return PinMemory(self.kept, self.keep)
+
+
+def _next_life(disk: Disk, says: dict[str, Answer], *, match: str | None) -> int:
+    """How often the PIN was sent by a process that starts with what the disk holds."""
+
+    async def scenario(modem: Modem, port: Scripted) -> int:
+        modem.remember_pins(disk.memory())
+        if match is None:
+            await modem.unlock("1234")
+        else:
+            with pytest.raises((SimError, CommandTimeoutError), match=match):
+                await modem.unlock("1234")
+        return port.sent.count(ENTER)
+
+    return drive({**LOCKED, **says}, scenario)
+
+
+def test_a_wrong_pin_is_not_sent_again_by_the_next_process() -> None:
+    disk = Disk()
+    assert _next_life(disk, {ENTER: "+CME ERROR: 16"}, match="wrong") == 1
+    assert _next_life(disk, {ENTER: "+CME ERROR: 16"}, match="tried") == 0
+    assert disk.kept is not None
+    assert b'"1234"' not in disk.kept
+    assert _next_life(disk, {ENTER: "", "AT+QCCID": "+QCCID: 89860025128306012474"}, match="after its PIN") == 1
+
+
+def test_a_pin_whose_end_the_process_did_not_see_is_not_sent_again() -> None:
+    disk = Disk()
+    assert _next_life(disk, {ENTER: None}, match="no answer") == 1
+    assert _next_life(disk, {ENTER: ""}, match="tried") == 0
+
+
+def test_the_memory_is_kept_before_the_pin_is_sent() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        def full(_: bytes) -> None:
+            raise OSError("disk full")
+
+        modem.remember_pins(PinMemory(None, full))
+        with pytest.raises(OSError, match="disk full"):
+            await modem.unlock("1234")
+        assert ENTER not in port.sent
+
+    drive({**LOCKED, ENTER: ""}, scenario)
+
+
+def test_a_right_pin_whose_ok_was_lost_is_right_again_once_the_sim_is_ready() -> None:
+    disk = Disk()
+    assert _next_life(disk, {ENTER: None}, match="no answer") == 1
+
+    async def look(modem: Modem, _: Scripted) -> None:
+        modem.remember_pins(disk.memory())
+        assert (await modem.sim()).state is SimState.READY
+
+    drive({**LOCKED, "AT+CPIN?": "+CPIN: READY"}, look)
+    ready = ["+CPIN: SIM PIN", "+CPIN: SIM PIN", "+CPIN: READY"]
+    assert _next_life(disk, {ENTER: "", "AT+CPIN?": ready}, match=None) == 1
+
+
+def test_a_pin_that_was_wrong_stays_so_when_another_opened_the_sim() -> None:
+    disk = Disk()
+    assert _next_life(disk, {ENTER: None}, match="no answer") == 1
+
+    async def look(modem: Modem, _: Scripted) -> None:
+        modem.remember_pins(disk.memory())
+        for state in (SimState.PIN, SimState.READY):
+            assert (await modem.sim()).state is state
+
+    drive({**LOCKED, "AT+CPIN?": ["+CPIN: SIM PIN", "+CPIN: READY"]}, look)
+    assert _next_life(disk, {ENTER: ""}, match="tried") == 0
+
+
+def test_where_the_tries_are_not_told_only_one_pin_is_tried_on_a_sim() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        with pytest.raises(SimError, match="wrong"):
+            await modem.unlock("1234")
+        with pytest.raises(SimError, match="does not tell"):
+            await modem.unlock("4321")
+        assert 'AT+CPIN="4321"' not in port.sent
+        with pytest.raises(SimError, match="wrong"):
+            await modem.unlock("4321", force=True)
+
+    wrong = {ENTER: "+CME ERROR: 16", 'AT+CPIN="4321"': "+CME ERROR: 16"}
+    drive({**LOCKED, 'AT+QPINC="SC"': "ERROR", **wrong}, scenario)
+
+
+def test_what_was_kept_is_bounded_and_junk_is_forgotten() -> None:
+    disk = Disk()
+    memory = disk.memory()
+    for number in range(100):
+        memory.wrong(f"89441000300000{number:05d}", "1234")
+    assert not disk.memory().has_tried("8944100030000000000", "1234")
+    assert disk.memory().has_tried("8944100030000000099", "1234")
+    for junk in (b"", b"{", b"[1]", b'[["a","b","c"]]', b"\xff", b"7"):
+        assert not PinMemory(junk).has_tried("8944100030000000099", "1234")
 
 
 @pytest.mark.parametrize("pin", ["", "123", "123456789", "12a4", "\u0661\u0662\u0663\u0664"])
