@@ -1,11 +1,12 @@
 """Messages from hubs, in batches: decode, one transaction, settle, acknowledge (decision 11).
 
-Theory of operation. The reader takes deliveries off the link into a bounded list; when it is full the reader stops, the
-link's own bound fills, and reading from the socket stops. The committer takes what has gathered (it gathers while the
-last commit runs, so batches grow with the load), commits it in one transaction and only then settles. A message that
-can't be read, or whose hub is unknown, is committed to the quarantine, and so is settled like any other. A batch that
-fails for a message's own sake is done again one by one, and that message quarantined. A database that keeps failing
-drops the connection, which is the redelivery.
+Theory of operation. The reader takes deliveries off the link, decodes them and puts them into a bounded list; when it
+is full the reader stops, the link's own bound fills, and reading from the socket stops. The committer takes what has
+gathered (the reader goes on while the last commit runs in the database's thread, so batches grow with the load),
+commits it in one transaction and only then settles. A message that can't be read, or whose hub is unknown, is committed
+to the quarantine, and so is settled like any other. A batch that fails for a message's own sake is done again by
+halves until that message is alone, and it is quarantined. A database that keeps failing drops the connection, which is
+the redelivery.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ class Ingest:
     ) -> None:
         self._database, self._acknowledger, self._now, self._counts = database, acknowledger, now, counts
         self._log = structlog.get_logger("controller.ingest")
-        self._waiting: list[Delivery] = []
+        self._waiting: list[tuple[Delivery, Incoming]] = []
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._full = asyncio.Event()
@@ -76,7 +77,7 @@ class Ingest:
 
     async def _read(self, link: Link) -> None:
         async for delivery in link.deliveries():
-            self._waiting.append(delivery)
+            self._waiting.append((delivery, decode_message(delivery.topic, delivery.payload)))
             self._arrived.set()
             if len(self._waiting) >= BATCH:
                 self._full.set()
@@ -97,9 +98,9 @@ class Ingest:
                 self._arrived.clear()
             if len(self._waiting) < MOST_WAITING:
                 self._room.set()
-            received = [decode_message(each.topic, each.payload) for each in batch]
+            received = [message for _, message in batch]
             taken = await self._record(received)
-            for delivery in batch:
+            for delivery, _ in batch:
                 delivery.settle()
             self._acknowledger.take(taken)
             self._count(received, taken)
@@ -119,9 +120,9 @@ class Ingest:
             if len(received) == 1:
                 return await self._set_aside(received[0])
             self._log.exception("batch_failed", messages=len(received))
-        taken = Taken()
-        for message in received:
-            taken.merge(await self._record([message]))
+        half = len(received) // 2
+        taken = await self._record(received[:half])
+        taken.merge(await self._record(received[half:]))
         return taken
 
     async def _set_aside(self, message: Incoming) -> Taken:

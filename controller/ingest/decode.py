@@ -5,17 +5,22 @@ Nothing here raises: what can't be read is Quarantined with the reason, since as
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from controller.services.history import HubHistory, Spooled
 from controller.services.reported import ConditionView, HubReport, RequestAnswer
+from controller.services.samples import SAMPLE
+from controller.services.samples import Sample as Row
 from device_agent.protocol import (
     Event,
     Presence,
     ProtocolError,
     Reported,
+    Sample,
     Telemetry,
     TopicError,
     decode,
@@ -23,6 +28,10 @@ from device_agent.protocol import (
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A character that PostgreSQL can't keep; JSON can only hold it escaped.
+_NUL: Final = b"\\u0000"
+_parse: Final = lru_cache(maxsize=20_000)(parse_topic)
+assert Sample.__struct_fields__ == SAMPLE, "samples go from the wire to the database by their place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,7 @@ class PresenceMessage:
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryMessage:
+class HistoryMessage(NamedTuple):
     """An event or a batch of samples."""
 
     topic: str
@@ -73,22 +81,23 @@ Incoming = Quarantined | ReportMessage | PresenceMessage | HistoryMessage
 def decode_message(topic: str, payload: bytes) -> Incoming:
     """Translate one delivery."""
     try:
-        hub_id, channel = parse_topic(topic)
+        hub_id, channel = _parse(topic)
         message = decode(channel, payload)
     except (TopicError, ProtocolError) as error:
         return Quarantined(topic, payload, str(error))
+    if _NUL in payload:
+        return Quarantined(topic, payload, "it holds the character NUL, which no field has a use for", hub_id)
     match message:
         case Reported():
             return ReportMessage(topic, payload, hub_id, report_of(message))
         case Presence():
             return PresenceMessage(topic, payload, hub_id, message.state.value, message.boot, message.session)
         case Telemetry():
-            samples = tuple(_fields(sample) for sample in message.samples)
-            past = HubHistory(hub_id=hub_id, boot=message.boot, seq=message.seq, samples=samples)
-            return HistoryMessage(topic, payload, hub_id, past)
+            samples = tuple(_sample(each) for each in message.samples)
+            return HistoryMessage(topic, payload, hub_id, HubHistory(hub_id, message.boot, message.seq, samples))
         case Event():
-            past = HubHistory(hub_id=hub_id, boot=message.boot, seq=message.seq, event=_fields(message))
-            return HistoryMessage(topic, payload, hub_id, past)
+            event = _fields(message)
+            return HistoryMessage(topic, payload, hub_id, HubHistory(hub_id, message.boot, message.seq, (), event))
     return Quarantined(topic, payload, f"{channel.value} is the controller's own channel")
 
 
@@ -124,6 +133,12 @@ def report_of(message: Reported) -> HubReport:
         ),
         spool=tuple(Spooled(boot=each.boot, oldest=each.oldest, newest=each.newest) for each in message.spool),
     )
+
+
+def _sample(sample: Sample) -> Row:
+    """Return a sample in the order of services/samples.py, its time as an instant."""
+    uptime_ms, at, *rest = astuple(sample)
+    return (uptime_ms, _instant(at), *rest)
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One transaction for one batch: reports, presence, history and quarantine, each idempotent under its own numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlmodel import Session
 
 from controller.ingest.decode import HistoryMessage, Incoming, PresenceMessage, Quarantined, ReportMessage
-from controller.services import history, hubs, quarantine, reported
+from controller.services import history, quarantine, reported
 from controller.services.actor import Actor
 
 M = TypeVar("M")
@@ -39,14 +39,15 @@ class Taken:
 def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence[Incoming]) -> Taken:
     """Record a batch. Messages of unknown or revoked hubs go to the quarantine with the unreadable ones."""
     taken = Taken()
-    known = {hub_id: hubs.is_known(session, hub_id) for hub_id in {m.hub_id for m in received if m.hub_id}}
+    known = history.known_hubs(session, {m.hub_id for m in received if m.hub_id}, now)
     welcome = [_judged(message, known) for message in received]
-    for aside in _of(welcome, Quarantined):
-        quarantine.put(session, actor, now, topic=aside.topic, payload=aside.payload, reason=aside.reason)
-        taken.quarantined += 1
+    aside = _of(welcome, Quarantined)
+    if aside:
+        quarantine.put(session, actor, now, messages=[(each.topic, each.payload, each.reason) for each in aside])
+        taken.quarantined = len(aside)
     past = _of(welcome, HistoryMessage)
     if past:
-        acks = history.record(session, actor, now, batch=[message.history for message in past])
+        acks = history.record(session, actor, now, batch=[message.history for message in past], known=known)
         for hub_id, boots in acks.items():
             taken.acknowledge(hub_id, ((ack.boot, ack.seq) for ack in boots))
         taken.at_once |= {message.hub_id for message in past if message.history.event is not None}
@@ -68,8 +69,8 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
     return taken
 
 
-def _judged(message: Incoming, known: dict[str, bool]) -> Incoming:
-    if message.hub_id and not known[message.hub_id]:
+def _judged(message: Incoming, known: Container[str]) -> Incoming:
+    if message.hub_id and message.hub_id not in known and not isinstance(message, Quarantined):
         return Quarantined(message.topic, message.payload, "no such hub is enrolled, or it was revoked")
     return message
 

@@ -5,39 +5,35 @@ lies below the oldest message that a hub still holds can never come, so it is re
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, and_, delete, insert, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, and_, select, update
 from sqlmodel import Session
 
-from controller.services import journal
+from controller.services import journal, samples, signal
 from controller.services.actor import Actor
-from controller.tables.hubs import HubBoot, HubEvent, HubMessage, HubState
-from controller.tables.telemetry import TelemetrySample
+from controller.services.bulk import Bulk
+from controller.services.samples import Sample
+from controller.tables.hubs import HubBoot
 
 _BOOTS: Final[Table] = HubBoot.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
-_MESSAGES: Final[Table] = HubMessage.__table__  # type: ignore[attr-defined]
-_EVENTS: Final[Table] = HubEvent.__table__  # type: ignore[attr-defined]
-_SAMPLES: Final[Table] = TelemetrySample.__table__  # type: ignore[attr-defined]
-_STATES: Final[Table] = HubState.__table__  # type: ignore[attr-defined]
-_CHUNK: Final = 400
+# Readers of the feed hear of a hub's history so often: a page that refetches for each batch shows nothing more.
+FEED_EVERY: Final = timedelta(minutes=1)
 
 Key = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubHistory:
-    """One message of history: a batch of samples, or one event. Keys are the columns' names; `at` may be absent."""
+class HubHistory(NamedTuple):
+    """One message of history: a batch of samples (services/samples.py: SAMPLE), or one event by columns' names."""
 
     hub_id: str
     boot: int
     seq: int
-    samples: tuple[dict[str, Any], ...] = ()
-    event: dict[str, Any] | None = None
+    samples: tuple[Sample, ...] = ()
+    event: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,42 +54,60 @@ class Spooled:
 
 
 def record(
-    session: Session, actor: Actor, now: datetime, *, batch: Sequence[HubHistory]
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    batch: Sequence[HubHistory],
+    known: Mapping[str, bool] | None = None,
 ) -> dict[str, tuple[BootAck, ...]]:
-    """Commit a batch, each message once; returns each hub's acknowledgement. Messages of unknown hubs are left out."""
+    """Commit a batch, each message once; returns each hub's acknowledgement.
+
+    Messages of hubs that are not among `known_hubs` are left out; the caller may have looked already.
+    """
     del actor
-    known = _known_hubs(session, {each.hub_id for each in batch})
+    known = known_hubs(session, {each.hub_id for each in batch}, now) if known is None else known
     wanted = {(m.hub_id, m.boot, m.seq): m for m in batch if m.hub_id in known}
-    boots = _boots(session, {(hub, boot) for hub, boot, _ in wanted}, now)
+    boots = _boots(session, {(hub, boot) for hub, boot, _ in wanted})
     ahead = _ahead(session, boots)
-    new = {
-        key: message
-        for key, message in wanted.items()
-        if key[2] > boots[key[0], key[1]] and key[2] not in ahead[key[0], key[1]]
-    }
-    _insert(session, list(new.values()), now)
-    for hub, boot, seq in new:
-        ahead[hub, boot].add(seq)
-    _advance(session, boots, ahead, {(hub, boot, seq) for hub, boot, seq in new})
-    _seen(session, known & {m.hub_id for m in batch}, now)
-    for hub in sorted({hub for hub, _, _ in new}):
-        journal.changed(session, "hub", hub, "history")
+    new = [
+        message
+        for (hub, boot, seq), message in wanted.items()
+        if seq > boots[hub, boot] and seq not in ahead[hub, boot]
+    ]
+    _store(session, new, now)
+    _advance(session, boots, ahead, new)
+    hubs = sorted({message.hub_id for message in wanted.values()})
+    _SEEN.run(session, [(hub, now) for hub in hubs])
+    for hub in sorted({message.hub_id for message in new}):
+        if known[hub]:
+            journal.changed(session, "hub", hub, "history")
     return _acks(boots)
 
 
-def note_spool(session: Session, now: datetime, *, hub_id: str, spool: Iterable[Spooled]) -> None:
+def known_hubs(session: Session, hub_ids: Iterable[str], now: datetime) -> dict[str, bool]:
+    """Return which of these hubs are enrolled and not revoked, held against a second writer in the order of their ids.
+
+    The value tells whether readers of the feed have heard nothing of it for a while.
+    """
+    rows = [(hub, now - FEED_EVERY) for hub in sorted(set(hub_ids))]
+    return {row.hub_id: bool(row.quiet) for row in _KNOWN.run(session, rows)} if rows else {}
+
+
+def note_spool(session: Session, *, hub_id: str, spool: Iterable[Spooled]) -> None:
     """Take note of what a hub still holds: what is missing below its oldest message is a gap, counted as lost."""
     held = {(hub_id, each.boot): each for each in spool}
-    boots = _boots(session, set(held), now)
+    boots = _boots(session, set(held))
     ahead = _ahead(session, boots)
+    moved: list[tuple[str, int, int, int]] = []
     for key, each in held.items():
         floor = each.oldest - 1
         if floor > boots[key]:
-            lost = floor - boots[key] - sum(1 for seq in ahead[key] if seq <= floor)
+            moved.append((*key, floor, floor - boots[key] - sum(1 for seq in ahead[key] if seq <= floor)))
             boots[key] = floor
-            _write_boot(session, key, floor, lost)
-            _forget(session, key, floor)
-    _advance(session, boots, ahead, set())
+    if moved:
+        _MOVE.run(session, moved)
+    _advance(session, boots, ahead, ())
 
 
 def acks_of(session: Session, hub_id: str) -> tuple[BootAck, ...]:
@@ -131,110 +145,115 @@ def acknowledged(session: Session, actor: Actor, now: datetime, *, hub_id: str, 
         session.connection().execute(update(_BOOTS).where(mine).values(acknowledged=ack.seq))
 
 
-def _known_hubs(session: Session, hub_ids: set[str]) -> set[str]:
-    ids = sorted(hub_ids)
-    found: set[str] = set()
-    for start in range(0, len(ids), _CHUNK):
-        statement = select(_STATES.c.hub_id).where(_STATES.c.hub_id.in_(ids[start : start + _CHUNK]))
-        found.update(session.connection().execute(statement).scalars())
-    return found
+_KNOWN: Final = Bulk(
+    {"hub_id": "text", "since": "instant"},
+    "SELECT s.hub_id, (s.last_seen_at IS NULL OR s.last_seen_at < r.since) AS quiet "
+    "FROM hub_states AS s JOIN {rows} ON r.hub_id = s.hub_id "
+    "WHERE EXISTS (SELECT 1 FROM hubs AS h WHERE h.id = s.hub_id AND h.superseded_at IS NULL AND h.revoked_at IS NULL) "
+    "ORDER BY s.hub_id {lock}",
+    "FOR UPDATE OF s",
+)
+_SEEN: Final = Bulk(
+    {"hub_id": "text", "at": "instant"},
+    "UPDATE hub_states SET last_seen_at = r.at FROM {rows} "
+    "WHERE hub_states.hub_id = r.hub_id AND (last_seen_at IS NULL OR last_seen_at < r.at)",
+)
+_KEY: Final = {"hub_id": "text", "boot": "bigint"}
+_BEGIN: Final = Bulk(
+    _KEY,
+    "INSERT INTO hub_boots (hub_id, boot, contiguous, acknowledged, lost) "
+    "SELECT hub_id, boot, 0, 0, 0 FROM {rows} WHERE true ON CONFLICT DO NOTHING",
+)
+_HELD: Final = Bulk(
+    _KEY,
+    "SELECT b.hub_id, b.boot, b.contiguous FROM hub_boots AS b JOIN {rows} ON b.hub_id = r.hub_id AND b.boot = r.boot "
+    "ORDER BY b.hub_id, b.boot {lock}",
+    "FOR UPDATE OF b",
+)
+_MOVE: Final = Bulk(
+    {**_KEY, "contiguous": "bigint", "lost": "bigint"},
+    "UPDATE hub_boots SET contiguous = r.contiguous, lost = hub_boots.lost + r.lost FROM {rows} "
+    "WHERE hub_boots.hub_id = r.hub_id AND hub_boots.boot = r.boot",
+)
+_AHEAD: Final = Bulk(
+    _KEY,
+    "SELECT m.hub_id, m.boot, m.seq FROM hub_messages AS m JOIN {rows} ON m.hub_id = r.hub_id AND m.boot = r.boot",
+)
+_NUMBER: Final = {**_KEY, "seq": "bigint"}
+_KEEP: Final = Bulk(_NUMBER, "INSERT INTO hub_messages (hub_id, boot, seq) SELECT hub_id, boot, seq FROM {rows}")
+_FORGET: Final = Bulk(
+    {**_KEY, "reached": "bigint"},
+    "DELETE FROM hub_messages WHERE EXISTS (SELECT 1 FROM {rows} "
+    "WHERE r.hub_id = hub_messages.hub_id AND r.boot = hub_messages.boot AND hub_messages.seq <= r.reached)",
+)
+_EVENTS: Final = Bulk(
+    {
+        **_NUMBER,
+        "kind": "text",
+        "severity": "text",
+        "uptime_ms": "bigint",
+        "at": "instant",
+        "received_at": "instant",
+        "facts": "json",
+    },
+    "INSERT INTO hub_events (hub_id, boot, seq, kind, severity, uptime_ms, at, received_at, facts) "
+    "SELECT hub_id, boot, seq, kind, severity, uptime_ms, at, received_at, facts FROM {rows}",
+)
 
 
-def _boots(session: Session, keys: set[Key], now: datetime) -> dict[Key, int]:
+def _boots(session: Session, keys: set[Key]) -> dict[Key, int]:
     """Return how far each boot is committed, starting those never heard of; locks them against a second writer."""
-    del now
-    if not keys:
-        return {}
     ordered = sorted(keys)
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    rows = [{"hub_id": hub, "boot": boot, "contiguous": 0, "acknowledged": 0, "lost": 0} for hub, boot in ordered]
-    found: dict[Key, int] = {}
-    for start in range(0, len(rows), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
-        session.connection().execute(make(_BOOTS).values(rows[start : start + _CHUNK]).on_conflict_do_nothing())
-        statement = (
-            select(_BOOTS.c.hub_id, _BOOTS.c.boot, _BOOTS.c.contiguous)
-            .where(tuple_(_BOOTS.c.hub_id, _BOOTS.c.boot).in_(chunk))
-            .order_by(_BOOTS.c.hub_id, _BOOTS.c.boot)
-            .with_for_update()
-        )
-        found.update({(row.hub_id, row.boot): row.contiguous for row in session.connection().execute(statement)})
+    found = _held(session, ordered)
+    if missing := [key for key in ordered if key not in found]:
+        _BEGIN.run(session, missing)
+        found |= _held(session, missing)
     return found
+
+
+def _held(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
+    return {(row.hub_id, row.boot): row.contiguous for row in _HELD.run(session, keys)} if keys else {}
 
 
 def _ahead(session: Session, boots: Iterable[Key]) -> dict[Key, set[int]]:
     keys = sorted(boots)
     found: dict[Key, set[int]] = {key: set() for key in keys}
-    for start in range(0, len(keys), _CHUNK):
-        statement = select(_MESSAGES).where(
-            tuple_(_MESSAGES.c.hub_id, _MESSAGES.c.boot).in_(keys[start : start + _CHUNK])
-        )
-        for row in session.connection().execute(statement):
-            found[row.hub_id, row.boot].add(row.seq)
+    for row in _AHEAD.run(session, keys) if keys else ():
+        found[row.hub_id, row.boot].add(row.seq)
     return found
 
 
-def _advance(
-    session: Session, boots: dict[Key, int], ahead: dict[Key, set[int]], new: set[tuple[str, int, int]]
-) -> None:
+def _advance(session: Session, boots: dict[Key, int], ahead: Mapping[Key, set[int]], new: Sequence[HubHistory]) -> None:
     """Move each boot's contiguous sequence as far as it goes, and keep what lies beyond the next gap."""
-    stays: list[dict[str, Any]] = []
+    waiting = {key: set(stored) for key, stored in ahead.items()}
+    for message in new:
+        waiting[message.hub_id, message.boot].add(message.seq)
+    moved: list[tuple[str, int, int, int]] = []
     for key, before in list(boots.items()):
-        reached = before
-        while reached + 1 in ahead[key]:
-            reached += 1
-        if reached > before:
-            _write_boot(session, key, reached, 0)
-            _forget(session, key, reached)
-        boots[key] = reached
-        stays.extend(
-            {"hub_id": hub, "boot": boot, "seq": seq} for hub, boot, seq in new if (hub, boot) == key and seq > reached
-        )
-    if stays:
-        session.connection().execute(insert(_MESSAGES), sorted(stays, key=lambda row: tuple(row.values())))
+        while boots[key] + 1 in waiting[key]:
+            boots[key] += 1
+        if boots[key] > before:
+            moved.append((*key, boots[key], 0))
+    if moved:
+        _MOVE.run(session, moved)
+    if passed := [(*key, boots[key]) for key, stored in ahead.items() if stored and min(stored) <= boots[key]]:
+        _FORGET.run(session, passed)
+    if stays := sorted((m.hub_id, m.boot, m.seq) for m in new if m.seq > boots[m.hub_id, m.boot]):
+        _KEEP.run(session, stays)
 
 
-def _write_boot(session: Session, key: Key, contiguous: int, lost: int) -> None:
-    statement = (
-        update(_BOOTS)
-        .where(_BOOTS.c.hub_id == key[0], _BOOTS.c.boot == key[1])
-        .values(contiguous=contiguous, lost=_BOOTS.c.lost + lost)
-    )
-    session.connection().execute(statement)
+def _store(session: Session, messages: Sequence[HubHistory], now: datetime) -> None:
+    if events := [_event(m, m.event, now) for m in messages if m.event is not None]:
+        _EVENTS.run(session, events)
+    rows = [(m.hub_id, m.boot, m.seq, position, *sample) for m in messages for position, sample in enumerate(m.samples)]
+    if rows:
+        samples.store(session, rows, now=now)
+        signal.judge(session, {m.hub_id: m.samples for m in messages if m.samples}, now)
 
 
-def _forget(session: Session, key: Key, reached: int) -> None:
-    passed = and_(_MESSAGES.c.hub_id == key[0], _MESSAGES.c.boot == key[1], _MESSAGES.c.seq <= reached)
-    session.connection().execute(delete(_MESSAGES).where(passed))
-
-
-def _insert(session: Session, messages: Sequence[HubHistory], now: datetime) -> None:
-    events = [
-        {"at": None, "severity": "info", "facts": {}, **m.event, **_key(m), "received_at": now}
-        for m in messages
-        if m.event is not None
-    ]
-    if events:
-        session.connection().execute(insert(_EVENTS), events)
-    blank: dict[str, Any] = dict.fromkeys(column.name for column in _SAMPLES.c)
-    samples = [
-        {**blank, **sample, **_key(m), "position": position, "at": sample.get("at") or now}
-        for m in messages
-        for position, sample in enumerate(m.samples)
-    ]
-    for start in range(0, len(samples), 1000):
-        session.connection().execute(insert(_SAMPLES), samples[start : start + 1000])
-
-
-def _key(message: HubHistory) -> dict[str, Any]:
-    return {"hub_id": message.hub_id, "boot": message.boot, "seq": message.seq}
-
-
-def _seen(session: Session, hub_ids: set[str], now: datetime) -> None:
-    if hub_ids:
-        older = or_(_STATES.c.last_seen_at.is_(None), _STATES.c.last_seen_at < now)
-        statement = update(_STATES).where(_STATES.c.hub_id.in_(sorted(hub_ids)), older).values(last_seen_at=now)
-        session.connection().execute(statement)
+def _event(message: HubHistory, event: Mapping[str, Any], now: datetime) -> tuple[Any, ...]:
+    facts = (event["kind"], event.get("severity", "info"), event.get("uptime_ms", 0), event.get("at"))
+    return (message.hub_id, message.boot, message.seq, *facts, now, event.get("facts", {}))
 
 
 def _acks(boots: dict[Key, int]) -> dict[str, tuple[BootAck, ...]]:

@@ -77,7 +77,7 @@ def record(session: Session, actor: Actor, now: datetime, *, hub_id: str, report
     _take(row, report, now)
     session.add(row)
     session.flush()
-    history.note_spool(session, now, hub_id=hub_id, spool=report.spool)
+    history.note_spool(session, hub_id=hub_id, spool=report.spool)
     _take_answers(session, now, hub_id, report.requests)
     _take_identity(session, actor, now, hub_id, report.identity)
     if row.forwarding_open:

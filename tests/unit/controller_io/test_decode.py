@@ -11,6 +11,7 @@ from controller.ingest.decode import (
     ReportMessage,
     decode_message,
 )
+from controller.services.samples import SAMPLE
 from device_agent import protocol
 from device_agent.protocol import Channel, encode, topic
 
@@ -76,8 +77,20 @@ def test_history_keeps_its_numbers_and_times() -> None:
     assert isinstance(message, HistoryMessage)
     first, second = message.history.samples
     assert (message.history.boot, message.history.seq) == (1, 9)
-    assert first == {"uptime_ms": 7, "at": datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), "rsrp_dbm": -101.5}
-    assert second == {"uptime_ms": 8}
+    told = dict(zip(SAMPLE, first, strict=True))
+    assert {name for name, value in told.items() if value is not None} == {"uptime_ms", "at", "rsrp_dbm"}
+    assert (told["at"], told["rsrp_dbm"]) == (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), -101.5)
+    assert second == (8, *(None,) * (len(SAMPLE) - 1))
+
+
+@pytest.mark.parametrize("channel", [Channel.TELEMETRY, Channel.EVENT])
+def test_what_a_database_cannot_keep_is_set_aside(channel: Channel) -> None:
+    sample = protocol.Sample(uptime_ms=1, operator="E\x00E")
+    telemetry = protocol.Telemetry(boot=1, seq=1, samples=(sample,))
+    event = protocol.Event(boot=1, seq=1, uptime_ms=0, kind="od\x00d")
+    message = decode_message(topic(HUB, channel), encode(telemetry if channel is Channel.TELEMETRY else event))
+    assert isinstance(message, Quarantined)
+    assert "NUL" in message.reason
 
 
 def test_a_time_beyond_every_calendar_is_no_time() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from sqlmodel import Session, select
 from controller.services import history, owed, reported, telemetry
 from controller.services.actor import Actor
 from controller.services.history import BootAck, HubHistory, Spooled
+from controller.services.samples import SAMPLE
 from controller.tables.hubs import HubBoot, HubEvent, HubMessage
 from controller.tables.telemetry import TelemetrySample
 from tests.unit.controller.household import Household
@@ -31,8 +33,12 @@ def event(home: Household, seq: int, boot: int = 1) -> HubHistory:
     return HubHistory(hub_id=home.hub_id, boot=boot, seq=seq, event={"kind": "attached", "uptime_ms": seq})
 
 
+def sample(**known: Any) -> tuple[Any, ...]:
+    return tuple(known.get(name) for name in SAMPLE)
+
+
 def samples(home: Household, seq: int, count: int = 3) -> HubHistory:
-    rows = tuple({"uptime_ms": n, "at": home.now - timedelta(seconds=n), "rsrp_dbm": -90.0 - n} for n in range(count))
+    rows = tuple(sample(uptime_ms=n, at=home.now - timedelta(seconds=n), rsrp_dbm=-90.0) for n in range(count))
     return HubHistory(hub_id=home.hub_id, boot=1, seq=seq, samples=rows)
 
 

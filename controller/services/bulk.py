@@ -1,0 +1,65 @@
+"""Statements over many rows that come in as one JSON parameter.
+
+Their text never changes, so it is prepared once, and one step of the engine does all rows. That matters on SQLite:
+Python's module lets go of the interpreter lock at each step, and a writer thread that asks for it a thousand times a
+batch waits each time for a loop that is busy.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import CursorResult
+from sqlmodel import Session
+
+_ENCODER: Final = msgspec.json.Encoder()
+_POSTGRESQL: Final = {"json": "jsonb", "instant": "timestamptz"}
+
+
+class Bulk:
+    """A statement in SQL that both engines read. `{rows}` stands for the rows, `{lock}` for a lock on PostgreSQL.
+
+    Args:
+        columns: the rows' columns and their types: text, bigint, instant or json.
+        text: the statement.
+        lock: which rows of PostgreSQL are locked, such as `FOR UPDATE OF t`.
+    """
+
+    def __init__(self, columns: Mapping[str, str], text: str, lock: str = "") -> None:
+        self._instants = [place for place, type_ in enumerate(columns.values()) if type_ == "instant"]
+        self._sqlite = text.format(rows=_sqlite_rows(columns), lock="")
+        self._postgresql = text.format(rows=_postgresql_rows(columns), lock=lock)
+
+    def run(self, session: Session, rows: Iterable[Sequence[Any]]) -> CursorResult[Any]:
+        """Execute it over the rows; instants are aware datetimes or None."""
+        connection = session.connection()
+        if connection.dialect.name == "postgresql":
+            return connection.exec_driver_sql(self._postgresql, (_ENCODER.encode(list(rows)).decode(),))
+        if self._instants:
+            rows = [self._with_texts(row) for row in rows]
+        return connection.exec_driver_sql(self._sqlite, (_ENCODER.encode(list(rows)).decode(),))
+
+    def _with_texts(self, row: Sequence[Any]) -> list[Any]:
+        changed = list(row)
+        for place in self._instants:
+            changed[place] = None if changed[place] is None else sqlite_instant(changed[place])
+        return changed
+
+
+def sqlite_instant(instant: datetime) -> str:
+    """Return an instant as the tables' own type writes it into SQLite."""
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _sqlite_rows(columns: Mapping[str, str]) -> str:
+    fields = ", ".join(f"value ->> {place} AS {name}" for place, name in enumerate(columns))
+    return f"(SELECT {fields} FROM json_each(?)) AS r"  # noqa: S608  # names of ours
+
+
+def _postgresql_rows(columns: Mapping[str, str]) -> str:
+    fields = ", ".join(
+        f"(v {'->' if type_ == 'json' else '->>'} {place})::{_POSTGRESQL.get(type_, type_)} AS {name}"
+        for place, (name, type_) in enumerate(columns.items())
+    )
+    return f"(SELECT {fields} FROM jsonb_array_elements(%s::jsonb) AS each(v)) AS r"  # noqa: S608  # names of ours
