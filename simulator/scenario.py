@@ -37,7 +37,7 @@ class ModemPart(_Part, frozen=True, kw_only=True):
     """The modem and its card. `pin` is the card's; None needs none. `boots`: play the start-up, or be up at once."""
 
     personality: str = "quectel-ec25"
-    iccid: Digits = "8944300000000000001"
+    iccid: Digits = "8944300000000000008"
     imsi: Digits = "234300000000001"
     msisdn: str = "+447700900001"
     pin: Digits | None = None

@@ -15,8 +15,10 @@ from simulator.modem.attach_client import AttachClient
 from simulator.modem.gsup_client import GsupClient
 from simulator.modem.pty import PtyHub
 from simulator.modem.wire import Listen, UsageError, Wire, parse_listen
-from simulator.scenario import load_scenario
+from simulator.scenario import ModemPart, load_scenario
 from simulator.uicc import PinState, Subscription, Uicc
+
+_CARD = ModemPart()
 
 
 def _card(iccid: str, imsi: str, msisdn: str, pin: str | None) -> Uicc:
@@ -49,9 +51,9 @@ def modem(
         str | None, typer.Option(help="Ask it before each attach: http://… or gsup://HOST:PORT.")
     ] = None,
     time_factor: Annotated[float, typer.Option(min=0.001, help="How much faster than real time.")] = 1.0,
-    iccid: Annotated[str, typer.Option(help="The card's ICCID.")] = "8944300000000000001",
-    imsi: Annotated[str, typer.Option(help="The card's IMSI.")] = "234300000000001",
-    msisdn: Annotated[str, typer.Option(help="The card's number.")] = "+447700900001",
+    iccid: Annotated[str, typer.Option(help="The card's ICCID.")] = _CARD.iccid,
+    imsi: Annotated[str, typer.Option(help="The card's IMSI.")] = _CARD.imsi,
+    msisdn: Annotated[str, typer.Option(help="The card's number.")] = _CARD.msisdn,
     imei: Annotated[str | None, typer.Option(help="15 digits; otherwise one from the personality's TAC.")] = None,
     pin: Annotated[str | None, typer.Option(help="The card asks for this PIN.")] = None,
     sim: Annotated[bool, typer.Option(help="Whether a card is in the slot.")] = True,

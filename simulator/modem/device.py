@@ -20,6 +20,7 @@ from simulator.modem.registration_reports import RegistrationReports
 from simulator.modem.results import NOT_SUBSCRIBED, Cme
 from simulator.modem.timekeeping import ModemTime
 from simulator.radio import Air, AskNetwork, Bearers, Network, OpenNetwork, Registration, Service, cells_of, operator_of
+from simulator.scenario import ModemPart
 from simulator.uicc import Subscription, Uicc, luhn_digit
 
 HOUSEHOLD_TX_RATE, HOUSEHOLD_RX_RATE = 2_500.0, 40_000.0  # octets a second of a quiet home, when nothing else is said
@@ -28,7 +29,8 @@ RECHECK_S = 3240.0  # T3412, 54 minutes: the periodic tracking area update
 
 def default_card() -> Uicc:
     """A card of the home network for whoever brings none."""
-    return Uicc(Subscription(iccid="8944300000000000001", imsi="234300000000001", msisdn="+447700900001"))
+    part = ModemPart()
+    return Uicc(Subscription(iccid=part.iccid, imsi=part.imsi, msisdn=part.msisdn))
 
 
 def make_imei(tac: str, serial: int) -> str:

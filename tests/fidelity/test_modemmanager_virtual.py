@@ -42,7 +42,7 @@ async def _walk(plugin: str) -> None:
         assert facts["modem.3gpp.imei"] == simulated.modem.imei
         assert facts["modem.generic.plugin"] == plugin
         sim = await manager.facts("-i", facts["modem.generic.sim"])
-        assert (sim["sim.properties.iccid"], sim["sim.properties.imsi"]) == ("8944300000000000001", "234300000000001")
+        assert (sim["sim.properties.iccid"], sim["sim.properties.imsi"]) == ("8944300000000000008", "234300000000001")
         assert sim["sim.properties.operator-code"] == "23430"
         await manager.modem("--enable")
         facts = await manager.until("modem.generic.state", "registered")

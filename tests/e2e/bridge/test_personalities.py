@@ -92,7 +92,7 @@ async def test_a_modem_is_found_read_connected_and_let_go(tmp_path: Path, person
         identity = await modem.identity()
         assert (identity.imei, identity.firmware) == (simulated.imei, simulated.personality.revision)
         card = await modem.sim()
-        assert (card.state, card.iccid, card.imsi) == (SimState.READY, "8944300000000000001", "234300000000001")
+        assert (card.state, card.iccid, card.imsi) == (SimState.READY, "8944300000000000008", "234300000000001")
         await _registered(modem)
         operator = await modem.operator()
         assert (operator.mcc, operator.mnc, operator.technology) == ("234", "30", AccessTechnology.E_UTRAN)

@@ -60,10 +60,10 @@ async def test_asks_a_platform(reply: bytes, verdict: Verdict | None) -> None:
     answers: list[Verdict] = []
     async with answering(reply, heard=heard) as port:
         client = AttachClient(f"http://127.0.0.1:{port}/")
-        client.ask_attach(answers.append, iccid="8944300000000000001", imsi=IMSI, imei="861500050000001")
+        client.ask_attach(answers.append, iccid="8944300000000000008", imsi=IMSI, imei="001009010000008")
         await client.idle()
         await client.close()
-    assert b"GET /sim/attach?iccid=8944300000000000001&imsi=234300000000001&imei=" in heard[0]
+    assert b"GET /sim/attach?iccid=8944300000000000008&imsi=234300000000001&imei=" in heard[0]
     assert answers == ([] if verdict is None else [verdict])
 
 
@@ -100,7 +100,7 @@ async def test_nobody_there_is_no_verdict() -> None:
     await server.wait_closed()
     platform, register = AttachClient(f"http://127.0.0.1:{port}"), GsupClient("127.0.0.1", port)
     for client in (platform, register):
-        client.ask_attach(answers.append, iccid="8944300000000000001", imsi=IMSI, imei="861500050000001")
+        client.ask_attach(answers.append, iccid="8944300000000000008", imsi=IMSI, imei="001009010000008")
         await client.idle()
         await client.close()
     assert not answers

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.domain.brand import TEST_TABLE
 from simulator.modem import PersonalityError, load, names
 from simulator.uicc import luhn_digit
 from tests.unit.simulator.modem.talk import terminal
@@ -57,6 +58,8 @@ def test_identifiers_are_well_formed(personality: str) -> None:
     imei = modem.ask("AT+CGSN")[0]
     assert imei == modem.modem.imei
     assert luhn_digit(imei[:14]) == imei[14]
+    assert imei.startswith("0010")  # the test range of the TAC space: no real unit answers to it
+    assert imei[:8] not in TEST_TABLE.tacs  # nor is it taken for a unit of known brand
     assert modem.value("AT+CGSN=2") == f'"{imei[:14]}01"'
 
 
@@ -69,9 +72,9 @@ def test_unknown_commands_are_refused_in_the_makes_words(personality: str, refus
 
 
 def test_prefixes_that_differ_from_their_commands() -> None:
-    assert terminal("simcom-sim7600").ask("AT+CICCID")[0] == "+ICCID: 8944300000000000001"
-    assert terminal("zte-mf833").ask("AT+ZICCID?")[0] == "^ICCID: 8944300000000000001"
-    assert terminal("quectel-ec25").ask("AT+QCCID")[0] == "+QCCID: 8944300000000000001F"
+    assert terminal("simcom-sim7600").ask("AT+CICCID")[0] == "+ICCID: 8944300000000000008"
+    assert terminal("zte-mf833").ask("AT+ZICCID?")[0] == "^ICCID: 8944300000000000008"
+    assert terminal("quectel-ec25").ask("AT+QCCID")[0] == "+QCCID: 8944300000000000008F"
 
 
 def test_boot_lines_repeat_until_somebody_asks() -> None:

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum import luhn
 
 from simulator.modem import default_card
 from simulator.uicc import Subscription, Uicc, encode_imsi, encode_plmn, luhn_digit, swap_nibbles
@@ -10,7 +11,7 @@ from tests.unit.simulator.modem.talk import terminal
 
 def test_files_through_crsm() -> None:
     modem = terminal()
-    assert modem.value("AT+CRSM=176,12258,0,0,10") == '144,0,"984403000000000000F1"'
+    assert modem.value("AT+CRSM=176,12258,0,0,10") == '144,0,"984403000000000000F8"'
     assert modem.value("AT+CRSM=176,28589,0,0,4") == '144,0,"00000002"'
     assert modem.value("AT+CRSM=176,28486,0,0,17").startswith('144,0,"014545')
     assert modem.value("AT+CRSM=176,28423,0,0,9") == '144,0,"082943030000000010"'
@@ -22,7 +23,7 @@ def test_files_through_crsm() -> None:
 def test_apdus_select_then_read() -> None:
     modem = terminal()
     assert modem.value('AT+CSIM=14,"00A40004022FE2"').startswith('4,"61')
-    assert modem.value('AT+CSIM=10,"00B000000A"') == '24,"984403000000000000F19000"'
+    assert modem.value('AT+CSIM=10,"00B000000A"') == '24,"984403000000000000F89000"'
     assert modem.value('AT+CSIM=10,"0020000100"') == '4,"63C3"'
     assert modem.ask('AT+CSIM=12,"0020000100"') == ["+CME ERROR: 50"]
 
@@ -107,3 +108,12 @@ def test_encodings_of_the_standards() -> None:
     assert encode_plmn("23430").hex() == "32f403"
     assert encode_plmn("310260").hex() == "130062"
     assert encode_imsi("234300000000001").hex() == "082943030000000010"
+
+
+def test_the_default_card_carries_right_check_digits_and_test_numbers() -> None:
+    issued = default_card().subscription
+    assert luhn.is_valid(issued.iccid)
+    assert len(issued.iccid) == 19
+    assert issued.iccid.startswith("8944")
+    assert issued.imsi.startswith("23430")
+    assert issued.msisdn.startswith("+447700900")  # Ofcom's numbers for drama
