@@ -131,7 +131,9 @@ def serve(
         str | None, typer.Option(envvar="MINIHUB_SMTP_URL", help="smtp://[USER:PASSWORD@]HOST:PORT for e-mail.")
     ] = None,
     sender: Annotated[str, typer.Option(help="From address of e-mail.")] = "service@minihub.invalid",
-    sms_url: Annotated[str | None, typer.Option(envvar="MINIHUB_SMS_URL", help="HTTP gateway for SMS.")] = None,
+    sms_url: Annotated[
+        str | None, typer.Option(envvar="MINIHUB_SMS_URL", help="http(s):// gateway or smpp:// centre for SMS.")
+    ] = None,
     quiet_window: Annotated[str, typer.Option(help="'policy' (02:00-05:00 local) or 'immediate'.")] = "policy",
     log_level: Annotated[str, typer.Option(envvar="MINIHUB_LOG_LEVEL", help="debug, info, warning or error.")] = "info",
     as_json: AsJson = False,

@@ -23,6 +23,8 @@ OSMO_HLR: Final = "osmo-hlr"
 _ACTOR: Final = Actor.system("carrier.osmo_hlr")
 _CARRIER: Final = "--carrier-url http://HOST:PORT, https://HOST:PORT or osmo-hlr://HOST[?create=yes]"
 
+_SMS: Final = "--sms-url http://HOST/PATH, https://HOST/PATH or smpp://SYSTEM_ID:PASSWORD@HOST:PORT[?from=SENDER]"
+
 
 def sends_webhooks(carrier_url: str | None) -> bool:
     """Tell whether the carrier of this URL can call back; a home location register is only read."""
@@ -71,10 +73,28 @@ async def open_notifier(
             password=unquote(parts.password) if parts.password else None,
         )
     if sms_url is not None:
-        split_url(sms_url, {"http": 80, "https": 443}, "--sms-url http://HOST/PATH or https://HOST/PATH")
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
-        routes[Medium.SMS] = HttpSmsNotifier(http, sms_url)
+        routes[Medium.SMS] = await _open_sms(sms_url, stack)
     return Routes(routes) if routes else None
+
+
+async def _open_sms(url: str, stack: AsyncExitStack) -> Notifier:
+    parts = split_url(url, {"http": 80, "https": 443, "smpp": 2775}, _SMS)
+    if parts.scheme != "smpp":
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
+        return HttpSmsNotifier(http, url)
+    # Half a second of imports that only this needs.
+    from controller.notify.smpp import LONGEST_PASSWORD, LONGEST_SYSTEM_ID, SmppNotifier
+
+    system_id, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not 0 < len(system_id) <= LONGEST_SYSTEM_ID or len(password) > LONGEST_PASSWORD:
+        why = f"SMPP takes a system id of 1 to {LONGEST_SYSTEM_ID} characters, a password of {LONGEST_PASSWORD}"
+        raise CliError(Exit.SETTINGS, why, f"write {_SMS}")
+    source = parse_qs(parts.query).get("from", ["MiniHub"])[-1]
+    centre = SmppNotifier(
+        str(parts.hostname), parts.port or 2775, system_id=system_id, password=password, source=source
+    )
+    stack.push_async_callback(centre.close)
+    return centre
 
 
 def _outbox(directory: Path) -> Notifier:
