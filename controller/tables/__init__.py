@@ -5,7 +5,20 @@ from typing import Final
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from controller.tables import access, accounts, alarms, enrolment, faults, hubs, journal, lists, owed, sims, telemetry
+from controller.tables import (
+    access,
+    accounts,
+    alarms,
+    enrolment,
+    faults,
+    hubs,
+    journal,
+    lists,
+    owed,
+    sims,
+    tasks,
+    telemetry,
+)
 
 METADATA: Final[MetaData] = SQLModel.metadata
 
@@ -21,5 +34,6 @@ __all__ = [
     "lists",
     "owed",
     "sims",
+    "tasks",
     "telemetry",
 ]

@@ -211,6 +211,7 @@ class Notice(SQLModel, table=True):
     facts: dict[str, Any] = column("what the template fills in", Retention.MESSAGE, type=JSON_DOCUMENT)
     state: str = column("owed, sent, delivered, undeliverable or withdrawn", Retention.MESSAGE, max_length=16)
     owed_at: datetime = column("since when it is owed", Retention.MESSAGE, type=INSTANT)
+    attempted_at: datetime | None = column("since when it may have left", Retention.MESSAGE, type=INSTANT, default=None)
     sent_at: datetime | None = column("when it left", Retention.MESSAGE, type=INSTANT, default=None)
     settled_at: datetime | None = column(
         "delivered, undeliverable or withdrawn", Retention.MESSAGE, type=INSTANT, default=None
@@ -237,6 +238,7 @@ class DispatchOrder(SQLModel, table=True):
     state: str = column("ordered, dispatched, delivered, lost, returned or cancelled", _FAULT, max_length=16)
     ordered_at: datetime = column("when it became owed", _FAULT, type=INSTANT)
     estimate: str | None = column("the delivery day that is usual (T§10d)", _FAULT, default=None, max_length=200)
+    handed_at: datetime | None = column("since when the courier may have it", _FAULT, type=INSTANT, default=None)
     hub_id: str | None = column("which hub went", _FAULT, type=ID, default=None)
     dispatched_at: datetime | None = column("when it left", _FAULT, type=INSTANT, default=None)
     settled_at: datetime | None = column("delivered, lost, returned or cancelled", _FAULT, type=INSTANT, default=None)
