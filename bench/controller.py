@@ -1,26 +1,18 @@
-"""Figures of the controller over real processes: report to ready and online, telemetry from broker to committed rows.
+"""Figures of the controller over real processes: report to ready and online.
 
-mosquitto, `hub-sim carrier` without delay and without throttling, and `hub-controller serve` on SQLite. The telemetry
-figures stand beside what aiomqtt and gmqtt reach when they only count, in the same run.
+mosquitto, `hub-sim carrier` without delay and without throttling, and `hub-controller serve` on SQLite.
 """
 
 import asyncio
 import itertools
 import logging
-import sqlite3
 import statistics
 import tempfile
-import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
-
-from controller.link.gmqtt import GmqttPort
-from device_agent import protocol
-from device_agent.protocol import Channel, topic
 from tests.e2e.controller.processes import until
 from tests.e2e.controller.stage import Hub, Stage, open_stage, plugged_in
 
@@ -91,106 +83,6 @@ async def _wait_for(stage: Stage, fault_id: str, word: str) -> float:
     return passed.total_seconds() * 1000
 
 
-def messages_of(first: int, count: int) -> list[bytes]:
-    """Return telemetry messages of 256 to 400 bytes."""
-    samples = tuple(
-        protocol.Sample(
-            uptime_ms=n,
-            rssi_dbm=-71.0,
-            rsrp_dbm=-101.0,
-            rsrq_db=-11.0,
-            sinr_db=9.0,
-            operator="EE",
-            tx_bytes=n,
-            rx_bytes=n,
-        )
-        for n in (1, 2)
-    )
-    return [
-        protocol.encode(protocol.Telemetry(boot=1, seq=seq, samples=samples)) for seq in range(first, first + count)
-    ]
-
-
-async def publish(stage: Stage, hub_ids: list[str]) -> None:
-    """Publish everything as fast as the broker takes it."""
-    payloads = {hub_id: messages_of(1, MESSAGES // len(hub_ids)) for hub_id in hub_ids}
-    port = GmqttPort("127.0.0.1", stage.broker.port)
-
-    async def one(hub_id: str) -> None:
-        async with port.open(client_id=hub_id, will=None, subscriptions=(), session_expiry_s=0) as link:
-            name = topic(hub_id, Channel.TELEMETRY)
-            for start in range(0, len(payloads[hub_id]), 50):
-                await asyncio.gather(*(link.publish(name, each) for each in payloads[hub_id][start : start + 50]))
-
-    await asyncio.gather(*(one(hub_id) for hub_id in hub_ids))
-
-
-async def drain_with_gmqtt(stage: Stage) -> float:
-    """Settle and count; return messages per second once begun."""
-    begun, seen = 0.0, 0
-    port = GmqttPort("127.0.0.1", stage.broker.port)
-    async with port.open(client_id="count-g", will=None, subscriptions=[FILTER], session_expiry_s=600) as link:
-        async for delivery in link.deliveries():
-            begun = begun or time.perf_counter()
-            delivery.settle()
-            seen += 1
-            if seen == MESSAGES:
-                break
-    return MESSAGES / (time.perf_counter() - begun)
-
-
-async def measure_drain(stage: Stage) -> dict[str, float]:
-    """Let messages gather in the sessions of absent consumers, then time each consumer's draining of its own."""
-    hub_ids = [(await make_home(stage))[1] for _ in range(PUBLISHERS)]
-    # Everybody is away: what comes waits in the sessions, so that publishing is not part of the measure.
-    await stage.controllers["controller"].terminate()
-    port = GmqttPort("127.0.0.1", stage.broker.port)
-    async with port.open(client_id="count-g", will=None, subscriptions=[FILTER], session_expiry_s=600):
-        pass
-    async with _aiomqtt(stage) as client:
-        await client.subscribe(FILTER, qos=1)
-    await publish(stage, hub_ids)
-    found = {"gmqtt": await drain_with_gmqtt(stage), "aiomqtt": await drain_with_aiomqtt(stage)}
-    before = _committed(stage)
-    await stage.serve()
-    begun, first = time.perf_counter(), 0
-    while (now := _committed(stage) - before) < MESSAGES:
-        if not first and now:
-            begun, first = time.perf_counter(), now
-        await asyncio.sleep(0.02)
-    found["controller"] = (MESSAGES - first) / (time.perf_counter() - begun)
-    return found
-
-
-async def drain_with_aiomqtt(stage: Stage) -> float:
-    """Count; return messages per second once begun."""
-    begun, seen = 0.0, 0
-    async with _aiomqtt(stage) as client:
-        async for _ in client.messages:
-            begun = begun or time.perf_counter()
-            seen += 1
-            if seen == MESSAGES:
-                break
-    return MESSAGES / (time.perf_counter() - begun)
-
-
-def _aiomqtt(stage: Stage) -> aiomqtt.Client:
-    from paho.mqtt.packettypes import PacketTypes
-    from paho.mqtt.properties import Properties
-
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-    properties.SessionExpiryInterval = 600
-    five = aiomqtt.ProtocolVersion.V5
-    return aiomqtt.Client(
-        "127.0.0.1", stage.broker.port, identifier="count-a", protocol=five, clean_start=False, properties=properties
-    )
-
-
-def _committed(stage: Stage) -> int:
-    with closing(sqlite3.connect(stage.directory / "controller.db", timeout=10)) as database:
-        return int(database.execute("SELECT coalesce(sum(contiguous), 0) FROM hub_boots").fetchone()[0])
-
-
 def quantile(values: list[float], share: float) -> float:
     """Return the value below which that share lies."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
@@ -223,16 +115,11 @@ async def _measure() -> list[dict[str, Any]]:
             await stage.serve()
             ready = await measure_faults(stage, powered=False)
             online = await measure_faults(stage, powered=True)
-            rates = await measure_drain(stage)
     return [
         figure("report_to_ready_p50", statistics.median(ready), "ms", 250, most=True),
         figure("report_to_ready_p99", quantile(ready, 0.99), "ms", 600, most=True),
         figure("report_to_online_p50", statistics.median(online), "ms", 400, most=True),
         figure("report_to_online_p99", quantile(online, 0.99), "ms", 1000, most=True),
-        figure("telemetry_rate", rates["controller"], "messages/s", 12_000, most=False, baseline=rates["gmqtt"]),
-        figure(
-            "telemetry_rate_to_aiomqtt", rates["controller"], "messages/s", 5_600, most=False, baseline=rates["aiomqtt"]
-        ),
     ]
 
 

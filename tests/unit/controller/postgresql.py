@@ -11,7 +11,8 @@ from pathlib import Path
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 INSTALL = "apt-get install -y postgresql-15"
-FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c shared_buffers=32MB"
+QUIET = "-c listen_addresses='' -c shared_buffers=32MB"
+FAST = f"-c fsync=off -c synchronous_commit=off -c full_page_writes=off {QUIET}"
 
 
 def is_installed() -> bool:
@@ -19,7 +20,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
+def running_server(options: str = FAST) -> Iterator[str]:
     """Start a server and yield the URL of its directory, to which a database name is appended."""
     # A socket's path is short, so it can't lie below pytest's own directories.
     directory = Path(tempfile.mkdtemp(prefix="mhpg"))
@@ -27,7 +28,7 @@ def running_server() -> Iterator[str]:
         os.chown(directory, pwd.getpwnam("postgres").pw_uid, -1)
     data = directory / "data"
     _run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "--no-sync")
-    _run("pg_ctl", "-D", str(data), "-w", "-o", f"-k {directory} {FAST}", "-l", str(directory / "log"), "start")
+    _run("pg_ctl", "-D", str(data), "-w", "-o", f"-k {directory} {options}", "-l", str(directory / "log"), "start")
     try:
         yield f"postgresql://postgres@/{{name}}?host={directory}"
     finally:
