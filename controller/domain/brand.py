@@ -8,7 +8,8 @@ families that agree and nothing against them. Evidence that can't belong to one 
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from stdnum import imei as imei_numbers
 from stdnum import luhn
@@ -191,6 +192,18 @@ def read_signals(evidence: Evidence, table: BrandTable) -> tuple[Signal, ...]:
     return tuple(found)
 
 
+def _seen(evidence: Evidence) -> Evidence:
+    """Take what was left blank as not seen, and the blanks out of SIM numbers, which are printed in groups."""
+    told: dict[str, Any] = {
+        each.name: value
+        for each in fields(Evidence)
+        if not isinstance(value := getattr(evidence, each.name), str) or value.strip()
+    }
+    for name in {"iccid", "expected_iccid"} & told.keys():
+        told[name] = re.sub(r"\s", "", told[name] or "") or None
+    return Evidence(**told)
+
+
 def _bad_imei(evidence: Evidence, table: BrandTable) -> str | None:
     del table
     bad = evidence.imei is not None and not imei_numbers.is_valid(evidence.imei)
@@ -238,9 +251,11 @@ def _disagreements(signals: tuple[Signal, ...]) -> tuple[str, ...]:
 def judge_brand(evidence: Evidence, table: BrandTable) -> BrandJudgement:
     """Judge a unit (T§10c): bt_branded, not_bt_branded, undetermined or inconsistent.
 
-    `inconsistent` comes with an alarm: bad check digit, TAC of another model, SIM of another hub. `undetermined` and
-    contradictions go to the review queue. A person's verdict prevails, with whatever contradicts it listed.
+    What is blank was not seen. `inconsistent` comes with an alarm: bad check digit, TAC of another model, SIM of
+    another hub. `undetermined` and contradictions go to the review queue. A person's verdict prevails, with whatever
+    contradicts it listed.
     """
+    evidence = _seen(evidence)
     signals = read_signals(evidence, table)
     impossible = tuple(problem for check in _IMPOSSIBLE if (problem := check(evidence, table)))
     contradictions = (*impossible, *_disagreements(signals))

@@ -37,6 +37,10 @@ NAMES = {
     "@sim1": checked("894430000000000001"),
     "@sim1F": checked("894430000000000001") + "F",
     "@sim2": checked("894430000000000002"),
+    "@sim1spaced": "8944 3000 0000 0000 01" + luhn.calc_check_digit("894430000000000001"),
+    "@btdashed": "-".join(
+        (checked("00100111000001")[:8], checked("00100111000001")[8:14], checked("00100111000001")[14:])
+    ),
 }
 ROWS = tomllib.loads((DATA / "brand.toml").read_text(encoding="utf-8"))["rows"]
 
