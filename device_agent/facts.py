@@ -153,6 +153,26 @@ class GateFacts:
         return self.firewall is None or self.firewall.open_for_s is not None
 
 
+class CertificateStatus(StrEnum):
+    """How the hub's own certificate stands. `refused`: the controller will not renew it; a person must act."""
+
+    GOOD = "good"
+    EXPIRING = "expiring"
+    RENEWED = "renewed"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """The certificate by which the hub is known to the broker. `issuer` "" when it has none."""
+
+    status: CertificateStatus
+    not_after_ms: int
+    issuer: str = ""
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
     """Where this hub may be used: mobile country codes, without some networks (T§10: UK only)."""

@@ -5,9 +5,12 @@ TR-181: registration and signal are Device.Cellular.Interface.{i}, the bearer's 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from device_agent.facts import (
+    CertificateFacts,
+    CertificateStatus,
     ControlsWanted,
     FilterStatus,
     GateFacts,
@@ -24,6 +27,7 @@ from device_agent.protocol import (
     ConditionStatus,
     ConditionType,
     Desired,
+    DoorbellReport,
     FilterReport,
     FilterState,
     IdentityEvidence,
@@ -130,6 +134,8 @@ class Whole:
     requests: Sequence[RequestOutcome] = ()
     waiting: str = ""
     sent_bytes: tuple[int, int] = (0, 0)
+    certificate: CertificateFacts | None = None
+    doorbell: tuple[int, int] = (0, 0)
 
 
 def conditions(whole: Whole, previous: Sequence[Condition], uptime_ms: int) -> tuple[Condition, ...]:
@@ -162,7 +168,16 @@ def _facts(whole: Whole) -> list[tuple[ConditionType, ConditionStatus, str, str]
         (ConditionType.CLOCK_TRUSTED, whole.clock_trusted, "anchored" if whole.clock_trusted else "no_anchor", ""),
         (ConditionType.CONVERGED, not whole.waiting, whole.waiting and "waiting", whole.waiting),
     )
-    return [(type_, _status(value), reason_, message) for type_, value, reason_, message in rows]
+    told = [(type_, _status(value), reason_, message) for type_, value, reason_, message in rows]
+    return told if whole.certificate is None else [*told, _certificate(whole.certificate)]
+
+
+def _certificate(certificate: CertificateFacts) -> tuple[ConditionType, ConditionStatus, str, str]:
+    """False when a person must act: it has expired, or the controller will not renew it."""
+    good = certificate.status not in {CertificateStatus.EXPIRED, CertificateStatus.REFUSED}
+    until = f"{datetime.fromtimestamp(certificate.not_after_ms / 1000, UTC):until %Y-%m-%d}"
+    message = f"{until}; {certificate.problem}" if certificate.problem else until
+    return ConditionType.CERTIFICATE, _status(good), str(certificate.status), message
 
 
 def _shown_reason(verdict: Reason, *, is_open: bool) -> Reason:
@@ -201,16 +216,18 @@ def reported(
         agent_version=version,
         session=session,
         conditions=told,
-        identity=_identity(whole.modem, whole.evidence),
+        identity=_identity(whole),
         network=_network(whole.modem),
         bearer=_bearer(whole),
         filter=_filter(whole.gate),
         requests=tuple(whole.requests)[-32:],
         spool=tuple(SpoolReport(boot=span.boot, oldest=span.oldest, newest=span.newest) for span in spool),
+        doorbell=DoorbellReport(rung=whole.doorbell[0], ignored=whole.doorbell[1]),
     )
 
 
-def _identity(modem: ModemFacts, evidence: Mapping[str, str]) -> IdentityEvidence:
+def _identity(whole: Whole) -> IdentityEvidence:
+    modem, evidence = whole.modem, whole.evidence
     who = modem.identity
     return IdentityEvidence(
         serial=evidence.get("serial"),
@@ -224,7 +241,7 @@ def _identity(modem: ModemFacts, evidence: Mapping[str, str]) -> IdentityEvidenc
         usb_id=evidence.get("usb_id"),
         lan_mac=evidence.get("lan_mac"),
         branding=evidence.get("branding"),
-        certificate_issuer=evidence.get("certificate_issuer"),
+        certificate_issuer=(whole.certificate.issuer[:256] or None) if whole.certificate else None,
     )
 
 

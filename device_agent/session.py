@@ -103,14 +103,15 @@ class Session:
         self._wake.set()
 
     def knock(self) -> None:
-        """Somebody rang: end the present wait between two connections."""
+        """Somebody rang: connect now, anew if there is a connection, since whoever rings does not hear us on it."""
         self._knock.set()
 
     def stop(self) -> None:
         """Say goodbye and end `run`."""
         self._stopping.set()
         self._wake.set()
-        self._knock.set()
+        if self.state is not SessionState.CONNECTED:
+            self._knock.set()
 
     async def run(self) -> None:
         """Connect, talk, wait; until stopped."""
@@ -121,6 +122,9 @@ class Session:
             await self._connect_once()
             if self._stopping.is_set():
                 break
+            if self._knock.is_set():
+                self._knock.clear()
+                continue
             if backoff is None or backoff[0] is not self.state or loop.time() - began > GOOD_S:
                 first = BACKOFF_REFUSED_S if self.state is SessionState.REFUSED else BACKOFF_UNREACHABLE_S
                 backoff = (self.state, waits(self._rng, first))
@@ -152,18 +156,29 @@ class Session:
         self.state, self.problem = state, problem
 
     async def _pause(self, seconds: float) -> None:
-        self._knock.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._knock.wait()
         except TimeoutError:
             return
+        finally:
+            self._knock.clear()
 
     async def _talk(self, link: Link) -> None:
-        async with asyncio.TaskGroup() as both:
-            listening = both.create_task(self._listen(link), name="session listen")
-            await self._send(link)
-            listening.cancel()
+        """Until the goodbye, the loss of the link, or a knock: a publish under way then ends with its link."""
+        self._knock.clear()
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(self._send(link), name="session send")
+            others = [
+                group.create_task(self._listen(link), name="session listen"),
+                group.create_task(self._knocked(), name="session knock"),
+            ]
+            await asyncio.wait({sending, others[1]}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (sending, *others):
+                task.cancel()
+
+    async def _knocked(self) -> None:
+        await self._knock.wait()
 
     async def _listen(self, link: Link) -> None:
         async for delivery in link.deliveries():

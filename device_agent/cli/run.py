@@ -11,13 +11,16 @@ import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from device_agent import status
 from device_agent.cli.exits import Exit
 from device_agent.cli.service import Service
 from device_agent.clock import Clock
 from device_agent.config import Broker, Config, ConfigError, load
+from device_agent.config.enrolled import FOLDER
 from device_agent.daemon import Agent, agent_version
+from device_agent.lanes.certificate import Renew, Renewal
 from device_agent.lanes.modem import OpenModem
 from device_agent.link import AiomqttPort
 from device_agent.logs import configure
@@ -32,6 +35,9 @@ from firmware_bridge.modem.recovery import RecoveringOpener
 from firmware_bridge.transport import Transport, open_transport
 
 _log = logging.getLogger("device_agent")
+
+# A renewal makes a key, asks once (30 s at most) and writes: longer than this (s) is a process that hangs.
+RENEW_DEADLINE_S: Final = 120.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,6 +66,43 @@ def tls_context(broker: Broker) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError([f"broker: ca, certificate or key cannot be used: {error}"]) from None
     return context
+
+
+def _take_up_certificate(broker: Broker, context: ssl.SSLContext | None) -> None:
+    """The next connection shows the certificate that is on the disk now."""
+    if context is None:
+        return
+    try:
+        context.load_verify_locations(broker.ca)
+        context.load_cert_chain(broker.certificate, broker.key)
+    except (OSError, ssl.SSLError) as error:
+        _log.error("the renewed certificate cannot be used", extra={"error": str(error)})
+
+
+def renewal(path: Path, config: Config) -> Renew | None:
+    """`hub-agent renew` as a process of its own; None when the certificate is not one that enrolment gave."""
+    if not Path(config.broker.certificate).is_relative_to(Path(config.state) / FOLDER):
+        return None
+
+    async def renew() -> tuple[Renewal, str]:
+        words = (sys.executable, "-m", "device_agent", "renew", "--config", str(path))
+        child = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(RENEW_DEADLINE_S):
+                _, said = await child.communicate()
+        except TimeoutError:
+            return Renewal.FAILED, f"no end within {RENEW_DEADLINE_S:g} s"
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        outcomes = {int(Exit.DONE): Renewal.DONE, int(Exit.REFUSED): Renewal.REFUSED}
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
+        return outcomes.get(child.returncode or 0, Renewal.FAILED), last
+
+    return renew
 
 
 def _run_locked(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
@@ -115,6 +158,8 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
         store=store,
         random=random.Random(),
         evidence=seen,
+        renew=renewal(path, config),
+        renewed=lambda: _take_up_certificate(config.broker, tls),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from device_agent.clock import Clock
-from device_agent.facts import GateFacts, Goal, ModemFacts, Reason
+from device_agent.facts import CertificateFacts, GateFacts, Goal, ModemFacts, Reason
 
 
 class Change(Enum):
@@ -17,6 +17,7 @@ class Change(Enum):
     GATE = auto()
     CLOCK = auto()
     HISTORY = auto()
+    CERTIFICATE = auto()
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Board:
     goal: Goal = field(default_factory=Goal)
     modem: ModemFacts = field(default_factory=ModemFacts)
     gate: GateFacts = field(default_factory=GateFacts)
+    certificate: CertificateFacts | None = None
     reason: Reason = Reason.NO_DOCUMENT
     waiting: str = ""
     total_bytes: tuple[int, int] = (0, 0)

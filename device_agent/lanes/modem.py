@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from device_agent.config import Config
 from device_agent.facts import ModemFacts
 from device_agent.lanes.board import Alarm, Board, Change
+from device_agent.lanes.doorbell import Doorbell
 from device_agent.observe import Modem, lost, observe_identity, observe_state, read
 from device_agent.plan import (
     RADIO_CYCLE_FIRST_MS,
@@ -23,8 +24,8 @@ from device_agent.plan import (
     Wait,
     next_modem_step,
 )
-from firmware_bridge.errors import BridgeError, CommandError, PortLostError
-from firmware_bridge.types import Bearer, BearerSettings, ModemEvent, ModemEventKind, NetworkTime
+from firmware_bridge.errors import BridgeError, CommandError, PortLostError, UnsupportedError
+from firmware_bridge.types import Bearer, BearerSettings, ModemEvent, ModemEventKind, NetworkTime, SimState
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class ModemLane:
         board: Board,
         open_modem: OpenModem,
         rng: random.Random,
-        *,
-        doorbell: Callable[[], None] = lambda: None,
+        doorbell: Doorbell,
     ) -> None:
         self.alarm = Alarm()
         self.modem: Modem | None = None
@@ -78,6 +78,7 @@ class ModemLane:
         self._cycled = False
         self._time_ms: int | None = None
         self._missed = False
+        self._has_mail = True
 
     async def run(self) -> None:
         """Find a modem, live with it until it is lost, find it again; for ever."""
@@ -108,6 +109,8 @@ class ModemLane:
     def _begin(self) -> None:
         _log.info("modem found", extra={"family": self.modem.family if self.modem else ""})
         self._asked, self._retry_ms, self._retry_step_ms = None, 0, 0
+        # What came while nobody looked lies in the SIM.
+        self._has_mail = True
         self._radio_ms, self._radio_step_ms, self._cycled, self._time_ms = None, RADIO_CYCLE_FIRST_MS, False, None
 
     def _lost(self, problem: str) -> None:
@@ -125,9 +128,7 @@ class ModemLane:
         if event.kind is ModemEventKind.TIME and isinstance(event.value, NetworkTime):
             self._offer_time(event.value)
         if event.kind is ModemEventKind.SMS:
-            # Only ever "look": what it says is not read here.
-            self._radio_ms = 0
-            self._doorbell()
+            self._has_mail = True
         if event.kind is ModemEventKind.REBOOTED:
             self._asked = None
             self._radio_ms, self._cycled = None, False
@@ -139,6 +140,7 @@ class ModemLane:
             seen = await observe_state(modem)
             self._set(self._carry(self._board.modem, seen))
             await self._read_time(modem)
+            await self._read_mail(modem)
             wake_ms = await self._steps(modem)
             await self.alarm.sleep(self._pause_s(wake_ms))
 
@@ -150,6 +152,25 @@ class ModemLane:
         believed = {name: getattr(known if name in missed and not self._missed else seen, name) for name in _STATE}
         self._missed = bool(missed)
         return replace(known, present=True, problem=f"not told: {', '.join(missed)}" if missed else "", **believed)
+
+    async def _read_mail(self, modem: Modem) -> None:
+        """Look at the messages once for each word of one; again at the next look when the modem would not tell."""
+        sim = self._board.modem.sim
+        if not self._has_mail or sim is None or sim.state is not SimState.READY:
+            return
+        self._has_mail = False
+        try:
+            rang = await self._doorbell.look(modem)
+        except UnsupportedError:
+            return
+        except BridgeError as error:
+            if lost(error):
+                raise
+            self._has_mail = True
+            _log.debug("messages not told", extra={"error": str(error)})
+            return
+        if rang:
+            self._radio_ms = 0
 
     async def _read_time(self, modem: Modem) -> None:
         now = self._board.clock.uptime_ms()

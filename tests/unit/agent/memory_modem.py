@@ -48,6 +48,7 @@ class MemoryModem:
         self.fails: dict[str, BridgeError] = {}
         self.calls: list[str] = []
         self.connect_takes_s = 0.5
+        self.mail: list[Sms] = []
         self._events: asyncio.Queue[ModemEvent | None] = asyncio.Queue()
 
     async def open(self, ports: Sequence[str]) -> "MemoryModem":
@@ -133,10 +134,17 @@ class MemoryModem:
         return ()
 
     async def receive_sms(self) -> tuple[Sms, ...]:
-        return ()
+        self._note("receive_sms")
+        return tuple(self.mail)
 
     async def delete_sms(self, message: Sms) -> None:
         self._note("delete_sms")
+        self.mail.remove(message)
+
+    def deliver(self, text: str) -> None:
+        """A message comes into the storage."""
+        self.mail.append(Sms("+447700900123", START, text))
+        self.say(ModemEventKind.SMS)
 
     async def cycle_radio(self) -> None:
         self._note("cycle_radio")

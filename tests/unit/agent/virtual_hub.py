@@ -12,6 +12,7 @@ from device_agent import link
 from device_agent.clock import Clock
 from device_agent.config import Config, Modem
 from device_agent.daemon import Agent
+from device_agent.lanes.certificate import Renew
 from device_agent.protocol import (
     Ack,
     Bearer,
@@ -53,6 +54,7 @@ class VirtualHub:
         self.host = MemoryHost()
         self.said: list[Any] = []
         self.acknowledges = True
+        self.renew: Renew | None = None
         self.config = Config(
             hub=HUB, state=str(directory), modem=Modem(ports=("m",), management_apn="management"), **config
         )
@@ -72,6 +74,7 @@ class VirtualHub:
             store=self._store,
             random=random.Random(1),
             fetch=self.fetch,
+            renew=self.renew,
         )
         self._task = asyncio.create_task(self.agent.run())
 

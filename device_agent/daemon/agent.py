@@ -7,8 +7,7 @@ bug: the group ends, the program exits, the service manager starts it anew, and 
 import asyncio
 import logging
 import random
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,14 +17,16 @@ import msgspec
 
 from device_agent import report
 from device_agent.clock import Clock
-from device_agent.config import Config
+from device_agent.config import Config, doorbell_key
+from device_agent.daemon.errands import Errands, RecentLogs
 from device_agent.lanes.board import Board, Change
+from device_agent.lanes.certificate import CertificateLane, Renew
+from device_agent.lanes.doorbell import Doorbell
 from device_agent.lanes.gate import GateLane
 from device_agent.lanes.modem import ModemLane, OpenModem
 from device_agent.lanes.sampler import Sampler
 from device_agent.link import LinkPort
 from device_agent.lists import Fetch, ListError, Lists, https_fetch
-from device_agent.logs import mask
 from device_agent.protocol import (
     Channel,
     Condition,
@@ -33,15 +34,13 @@ from device_agent.protocol import (
     Event,
     ProtocolError,
     Reported,
-    RequestKind,
     Severity,
     decode,
     encode,
 )
-from device_agent.requests import RejectedError, Requests
+from device_agent.requests import Requests
 from device_agent.session import Session
 from device_agent.store import Spooled, Store, StoreError
-from firmware_bridge.errors import BridgeError
 from firmware_bridge.host import Host
 
 _log = logging.getLogger(__name__)
@@ -55,7 +54,6 @@ LIST_RETRY_MOST_S: Final = 3600.0
 LIST_RETRY_FIRST_S: Final = 5.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
-_LOG_LINES: Final = 40
 
 
 def agent_version() -> str:
@@ -81,6 +79,8 @@ class Agent:
         random: random.Random,  # the name of what is injected
         evidence: Mapping[str, str] | None = None,
         fetch: Fetch | None = None,
+        renew: Renew | None = None,
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
         self.restart_wanted = False
         self.board = Board(clock)
@@ -96,7 +96,7 @@ class Agent:
         self._rang_at: float | None = None
         self._document: Desired | None = None
         self._version = agent_version()
-        self._logs = _RecentLogs()
+        self._logs = RecentLogs()
         self._lists = Lists(
             Path(config.state) / "lists",
             store,
@@ -104,10 +104,13 @@ class Agent:
             weekly_bytes=config.lists.weekly_bytes,
         )
         self._gate = GateLane(config, self.board, host, self._lists)
-        self._modem = ModemLane(config, self.board, open_modem, random, doorbell=self._doorbell)
+        self._doorbell = Doorbell(config.hub, lambda: doorbell_key(Path(config.state)), store, self._rang)
+        self._modem = ModemLane(config, self.board, open_modem, random, self._doorbell)
+        self._certificate = CertificateLane(config.broker.certificate, self.board, random, renew=renew, renewed=renewed)
         self._sampler = Sampler(self.board, store, lambda: self._modem.modem, self._history_grew)
         self.session = Session(config.hub, link_port, store, render=self._render, accept=self.accept, rng=random)
-        self._requests = Requests(store, clock, self._handlers(), lambda: self._changed(Change.HISTORY))
+        errands = Errands(self.board, host, lambda: self._modem.modem, self._logs, self._restart, self._more_facts)
+        self._requests = Requests(store, clock, errands.handlers(), lambda: self._changed(Change.HISTORY))
         self._fetch_lists = asyncio.Event()
         self._random = random
         self.board.listeners.append(self._changed)
@@ -130,6 +133,7 @@ class Agent:
                         ("flush", self._keep_time()),
                         ("requests", self._requests.run()),
                         ("lists", self._keep_lists()),
+                        ("certificate", self._certificate.run()),
                     )
                 ]
                 talking = group.create_task(self.session.run(), name="session")
@@ -211,16 +215,15 @@ class Agent:
         if change in {Change.GOAL, Change.MODEM, Change.CLOCK}:
             self._gate.alarm.wake()
             self._requests.look()
-        if change is Change.CLOCK:
-            self._fetch_lists.set()
         if change is Change.GOAL:
             self._modem.alarm.wake()
         bearer = self.board.modem.bearer
         if self._sampler.waits_for_first and bearer is not None and bearer.up:
             self._sampler.alarm.wake()
         if change is Change.CLOCK:
-            # A week's budget of lists needs to know the week.
+            # A week's budget of lists needs to know the week, and a certificate's end the day.
             self._fetch_lists.set()
+            self._certificate.alarm.wake()
         if self._last_report is None or _comparable(self._whole_report(0, 0)) != _comparable(self._last_report):
             self.session.report()
 
@@ -246,6 +249,8 @@ class Agent:
             requests=[report.outcome(rows[request.id]) for request in asked if request.id in rows],
             waiting=_waiting(board),
             sent_bytes=board.total_bytes,
+            certificate=board.certificate,
+            doorbell=(self._doorbell.rung_times, self._doorbell.ignored),
         )
         return report.reported(
             whole,
@@ -333,87 +338,18 @@ class Agent:
         self._fetch_lists.clear()
         return True
 
-    def _doorbell(self) -> None:
+    def _restart(self) -> None:
+        self.restart_wanted = True
+        self.stop()
+
+    def _more_facts(self) -> dict[str, object]:
+        return {"session": self.session.state}
+
+    def _rang(self) -> None:
         now = self._clock.uptime_ms() / 1000
         if self._rang_at is None or now - self._rang_at >= DOORBELL_S:
             self._rang_at = now
             self.session.knock()
-
-    def _handlers(self) -> dict[RequestKind, Any]:
-        return {
-            RequestKind.RESTART_MODEM: self._restart_modem,
-            RequestKind.RESTART_AGENT: self._restart_agent,
-            RequestKind.DIAGNOSE: self._diagnose,
-            RequestKind.LOCATE: self._locate,
-            RequestKind.COLLECT_LOGS: self._collect_logs,
-            RequestKind.RESCAN_NETWORK: self._rescan,
-        }
-
-    async def _restart_modem(self) -> dict[str, str]:
-        modem = self._modem.modem
-        if modem is None:
-            raise RejectedError("there is no modem to restart")
-        await modem.reboot()
-        return {}
-
-    async def _restart_agent(self) -> dict[str, str]:
-        """Ended by the next life, which finds it begun: see Requests."""
-        self.restart_wanted = True
-        self.stop()
-        await asyncio.Event().wait()
-        return {}
-
-    async def _diagnose(self) -> dict[str, str]:
-        modem, gate = self.board.modem, self.board.gate
-        signal = modem.signal
-        facts = {
-            "reason": self.board.reason,
-            "modem": modem.problem or modem.family,
-            "sim": modem.sim.state if modem.sim else None,
-            "registration": modem.registration.state.name.lower() if modem.registration else None,
-            "operator": modem.operator.name if modem.operator else None,
-            "rsrp_dbm": signal.rsrp_dbm if signal else None,
-            "bearer": modem.bearer.up if modem.bearer else None,
-            "filter": gate.problem or gate.filter_status,
-            "clock": self._clock.trusted,
-            "session": self.session.state,
-        }
-        return {name: "unknown" if value is None else mask(str(value)) for name, value in facts.items()}
-
-    async def _locate(self) -> dict[str, str]:
-        if not self._host.light.present:
-            raise RejectedError("this hub has no light")
-        await self._host.light.blink(10)
-        return {}
-
-    async def _collect_logs(self) -> dict[str, str]:
-        return {f"{number:02}": line for number, line in enumerate(self._logs.lines)}
-
-    async def _rescan(self) -> dict[str, str]:
-        modem, firewall = self._modem.modem, self.board.gate.firewall
-        if firewall is None or firewall.open_for_s is not None:
-            raise RejectedError("a scan would interrupt the home's internet")
-        if modem is None:
-            raise RejectedError("there is no modem")
-        try:
-            found = await modem.scan()
-        except BridgeError as error:
-            raise RejectedError(str(error)) from None
-        return {f"{item.operator.mcc}-{item.operator.mnc}": item.availability.name.lower() for item in found[:64]}
-
-
-class _RecentLogs(logging.Handler):
-    """The last lines of our own log, masked, in memory."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.lines: deque[str] = deque(maxlen=_LOG_LINES)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        fields = {
-            key: getattr(record, key) for key in ("reason", "state", "problem", "error", "step") if hasattr(record, key)
-        }
-        self.lines.append(mask(f"{record.levelname} {record.name}: {record.getMessage()} {fields}")[:400])
 
 
 def _waiting(board: Board) -> str:
@@ -441,5 +377,6 @@ def _comparable(told: Reported) -> object:
         told.filter.digest,
         told.filter.level,
         told.filter.reason,
+        told.doorbell.rung,
         tuple((c.type, c.status, c.reason) for c in told.conditions),
     )
