@@ -23,13 +23,17 @@ from controller.link.keeper import Keeper
 from controller.link.port import Link, LinkPort
 from controller.notify.courier import Courier
 from controller.notify.port import Notifier
+from controller.services import revocations
 from controller.services.database import Database
 from controller.services.errors import DatabaseError
 from controller.work.dispatch import Dispatch
+from controller.work.doorbells import Doorbells, NotifierRinger
+from controller.work.enrolment import Identity
 from controller.work.hubs import ACTOR, Hubs, owe_undelivered
 from controller.work.loop import Work, WorkLoop
 from controller.work.metrics import Metrics
 from controller.work.notices import Notices
+from controller.work.revocations import Revocations
 from controller.work.sims import Sims
 from controller.work.timers import Timers
 from controller.work.webhooks import carrier_router
@@ -68,7 +72,11 @@ class Options:
 
 
 class Controller:
-    """One controller process. `carrier`, `notifier` and `courier` may be None: what is owed then waits, and says so."""
+    """One controller process.
+
+    `carrier`, `notifier` and `courier` may be None: what is owed then waits, and says so. Without an `identity` no hub
+    is enrolled or renewed here, and the revocation list is another controller's to sign.
+    """
 
     def __init__(
         self,
@@ -79,13 +87,14 @@ class Controller:
         carrier: Carrier | None,
         notifier: Notifier | None,
         courier: Courier | None = None,
+        identity: Identity | None = None,
         now: Callable[[], datetime],
         random: random_module.Random,
     ) -> None:
         self.options = options
         self.database = database
         self.metrics = Metrics()
-        self._now, self._carrier = now, carrier
+        self._now, self._carrier, self._identity = now, carrier, identity
         self._log = structlog.get_logger("controller")
         self.keeper = Keeper(
             link_port,
@@ -107,10 +116,13 @@ class Controller:
             now=now,
             include=[carrier_router(database, carrier, options.webhook_secret, now)] if carrier is not None else [],
             metrics=self.metrics.render,
+            identity=identity,
         )
 
     async def run(self) -> None:
         """Run everything until `stop` or cancellation. The database must be at this code's schema."""
+        if self._identity is not None:
+            await self.database.run(revocations.begin, actor=ACTOR, now=self._now())
         async with asyncio.TaskGroup() as group:
             link = group.create_task(self.keeper.run(self._serve_link), name="link")
             listening = group.create_task(self._listen(), name="webhooks")
@@ -150,6 +162,12 @@ class Controller:
             self._log.warning("no_notifier", remedy="give --outbox or --smtp-url; until then notices stay owed")
         if courier is not None:
             works.append(Work("dispatch", 2, Dispatch(database, courier, now).handle))
+        if notifier is not None:
+            bearer = self._carrier is not None and self._carrier.management_bearer
+            bells = Doorbells(database, NotifierRinger(notifier), now, management_bearer=bearer)
+            works.append(Work("doorbell", 2, bells.handle))
+        if self._identity is not None:
+            works.append(Work("crl", 1, Revocations(database, self._identity.authority, now).handle))
         loops: list[WorkLoop | Timers] = [WorkLoop(work, database, now, poll_s=poll_s) for work in works]
         return [*loops, Timers(database, now, poll_s=poll_s)]
 

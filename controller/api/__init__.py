@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from controller.api import accounts, faults, hubs, watch
+from controller.api import accounts, enrolment, faults, hubs, watch
+from controller.api.attempts import Attempts
 from controller.api.doors import HANDLERS, Services
 from controller.services.database import Database
+from controller.work.enrolment import Enrolment, Identity
 
 __all__ = ["create_api"]
 
@@ -21,6 +23,7 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         404: "No such thing",
         409: "The present state forbids it",
         422: "A value breaks a rule",
+        429: "Asked too often; Retry-After says when again",
         503: "The database can't serve",
     }.items()
 }
@@ -48,6 +51,7 @@ def create_api(
     now: Callable[[], datetime],
     include: Sequence[APIRouter] = (),
     metrics: Callable[[], str] | None = None,
+    identity: Identity | None = None,
 ) -> FastAPI:
     """Build the API over a database.
 
@@ -56,13 +60,15 @@ def create_api(
         now: the clock.
         include: further routers, such as the carrier's webhooks.
         metrics: renders the process's own metrics in Prometheus' text format.
+        identity: signs hubs; without one enrolment answers 503.
     """
     api = FastAPI(
         title="Mini Hub controller", version="1", responses=_ERRORS, exception_handlers=HANDLERS, redoc_url=None
     )
     api.state.services = Services(database, now)
     api.state.metrics = metrics
-    for router in (accounts.router, faults.router, hubs.router, watch.router, *include):
+    api.state.enrolment, api.state.attempts = Enrolment(database, identity, now), Attempts()
+    for router in (accounts.router, faults.router, hubs.router, enrolment.router, watch.router, *include):
         api.include_router(router)
     _describe_errors(api)
     return api

@@ -82,7 +82,9 @@ def error_document(code: str, message: str, remedy: str, details: dict[str, Any]
 async def on_service_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer an error of a service with the status it carries."""
     assert isinstance(error, ServiceError)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == UnauthenticatedError.status else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == UnauthenticatedError.status else {}
+    if "retry_after_s" in error.details:
+        headers["Retry-After"] = str(error.details["retry_after_s"])
     return JSONResponse(
         error_document(error.code, error.message, error.remedy, error.details),
         status_code=error.status,

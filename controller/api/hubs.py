@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from controller.api import schemas, views
 from controller.api.doors import AdminDep, OperatorDep, Services, ServicesDep, ViewerDep
-from controller.services import desired, faults, hubs, telemetry
+from controller.services import desired, enrolment, faults, hubs, telemetry
 from controller.services.actor import Actor
 
 router = APIRouter(prefix="/v1", tags=["hubs"])
@@ -19,7 +19,7 @@ Tac = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$")]
 @router.post("/hubs", status_code=201)
 async def enrol(body: schemas.NewHub, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
     """Enrol a hub: its id is minted here, its SIM is parked."""
-    row = await door.run(hubs.enrol, actor, serial=body.serial, iccid=body.sim.iccid, imsi=body.sim.imsi)
+    row = await door.run(hubs.enrol, actor, serial=body.serial, **body.sim.model_dump())
     return await _view(door, actor, row.id)
 
 
@@ -74,8 +74,8 @@ async def determine(
 
 @router.post("/hubs/{hub_id}/revocation")
 async def revoke(hub_id: schemas.Id, door: ServicesDep, actor: AdminDep) -> dict[str, Any]:
-    """End a hub's enrolment."""
-    await door.run(hubs.revoke, actor, hub_id=hub_id)
+    """End a hub's enrolment and its certificates; brokers refuse it with their next revocation list."""
+    await door.run(enrolment.revoke, actor, hub_id=hub_id)
     return await _view(door, actor, hub_id)
 
 

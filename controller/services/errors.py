@@ -9,6 +9,8 @@ ServiceError
 │   ├── VersionConflictError the row changed since it was read
 │   └── BrakeError           the change touches too much without a named override
 ├── UnprocessableError 422   well-formed, but breaks a rule of the data: mend the value
+├── TooManyRequestsError 429 asked too often: wait `retry_after_s`
+├── NoAuthorityError 503     certificates can't be signed now: try again later
 └── DatabaseError 503        the database can't serve now (details in the subclass)
     ├── DatabaseBusyError    contention outlasted the bounded retries: try again
     ├── DatabaseUnreachableError
@@ -95,6 +97,20 @@ class UnprocessableError(ServiceError):
 
     status = 422
     code = "unprocessable"
+
+
+class TooManyRequestsError(ServiceError):
+    """The caller asked too often; `details` holds `retry_after_s`."""
+
+    status = 429
+    code = "too_many_requests"
+
+
+class NoAuthorityError(ServiceError):
+    """The certificate authority of hubs is not configured, or can't sign now."""
+
+    status = 503
+    code = "no_authority"
 
 
 class DatabaseError(ServiceError):

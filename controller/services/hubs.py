@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from controller.domain import brand
 from controller.domain.decisions import to_json
 from controller.domain.facts import BrandVerdict, HubFate
+from controller.domain.sim import SimState as Due
 from controller.services import alarms, decide, desired, journal, reasons, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, UnprocessableError
@@ -45,23 +46,47 @@ _EVIDENCE: Final = {
 }
 
 
-def enrol(session: Session, actor: Actor, now: datetime, *, serial: str, iccid: str, imsi: str | None = None) -> Hub:
-    """Mint a hub's id and take its SIM under control, parked. Raises ConflictError for a serial or ICCID in use."""
+def enrol(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    serial: str,
+    iccid: str,
+    imsi: str | None = None,
+    msisdn: str | None = None,
+) -> Hub:
+    """Mint a hub's id and take its SIM under control, parked.
+
+    A refurbished unit is revoked and enrolled anew: serial and SIM then belong to the new id (decision 14). Raises
+    ConflictError for a serial or ICCID in use.
+    """
     del actor
-    for model, column, value in ((Hub, Hub.serial, serial), (HubSim, HubSim.iccid, iccid)):
-        if session.exec(select(model).where(column == value, col(model.superseded_at).is_(None))).first() is not None:
-            raise ConflictError(f"{value} is enrolled already", remedy="revoke the old enrolment first")
+    _refuse_in_use(session, serial, iccid)
     hub = versions.add(
         session, Hub(id=journal.new_id(session), recorded_at=now, serial=serial, enrolled_at=now), action="enrolled"
     )
     sim_id = journal.new_id(session)
-    session.add(HubSim(id=sim_id, recorded_at=now, hub_id=hub.id, iccid=iccid, imsi=imsi, from_at=now))
+    sim = HubSim(id=sim_id, recorded_at=now, hub_id=hub.id, iccid=iccid, imsi=imsi, msisdn=msisdn, from_at=now)
+    session.add(sim)
     session.add(HubState(hub_id=hub.id, desired={}, controls=_factory_controls(session, now), reported={}))
     session.flush()
-    row = sims.enrol(session, sim_id, kind=sims.HUB, iccid=iccid, hub_id=hub.id)
+    row = sims.pass_on(session, iccid, hub.id) or sims.enrol(session, sim_id, kind=sims.HUB, iccid=iccid, hub_id=hub.id)
     sims.intend(session, now, row, {"state": "parked"}, None)
     desired.refresh(session, hub.id, now)
     return hub
+
+
+def _refuse_in_use(session: Session, serial: str, iccid: str) -> None:
+    hub = select(Hub).where(Hub.serial == serial, col(Hub.superseded_at).is_(None), col(Hub.revoked_at).is_(None))
+    if session.exec(hub).first() is not None:
+        raise ConflictError(f"{serial} is enrolled already", remedy="revoke the old enrolment first")
+    card = select(HubSim).where(HubSim.iccid == iccid, col(HubSim.superseded_at).is_(None), col(HubSim.until).is_(None))
+    if session.exec(card).first() is not None:
+        raise ConflictError(f"{iccid} is in an enrolled hub already", remedy="revoke the old enrolment first")
+    known = session.exec(select(SimState).where(SimState.iccid == iccid)).first()
+    if known is not None and known.kind != sims.HUB:
+        raise ConflictError(f"{iccid} is a mobile plan's SIM", remedy="put another SIM into the hub")
 
 
 def assign(
@@ -199,9 +224,25 @@ def is_known(session: Session, hub_id: str) -> bool:
 
 
 def revoke(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> Hub:
-    """End a hub's enrolment: it is no longer let in (decision 14)."""
+    """End a hub's place in the system; `enrolment.revoke` is the whole of it, certificates included.
+
+    Its SIM is parked and free for another enrolment, and its line has no hub any more.
+    """
     row = versions.revise(session, versions.present(session, Hub, hub_id), now, revoked_at=now, action="revoked")
-    _touch(session, actor, now, hub_id)
+    cards = select(HubSim).where(
+        HubSim.hub_id == hub_id, col(HubSim.superseded_at).is_(None), col(HubSim.until).is_(None)
+    )
+    for card in session.exec(cards).all():
+        versions.revise(session, card, now, until=now)
+    assignment = assignment_of(session, hub_id)
+    if assignment is not None:
+        versions.revise(session, assignment, now, ended_at=now, action="ended")
+        decide.touch_lines(session, actor, now, [assignment.line_id])
+    for sim in sims.of_hub(session, hub_id):
+        sims.intend(session, now, sim, {"state": "parked"}, None)
+    state = desired.state_of(session, hub_id)
+    state.desired = {**state.desired, "state": Due.PARKED.value}
+    desired.refresh(session, hub_id, now)
     return row
 
 

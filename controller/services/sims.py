@@ -186,6 +186,17 @@ def enrol(
     return row
 
 
+def pass_on(session: Session, iccid: str, hub_id: str) -> SimState | None:
+    """Give a SIM that is known already (of a hub that was revoked) to another hub; None: nobody knows it."""
+    row = session.exec(select(SimState).where(SimState.iccid == iccid)).first()
+    if row is not None:
+        row.hub_id = hub_id
+        session.add(row)
+        session.flush()
+        journal.audited(session, "sim", row.id, "passed_on", hub=hub_id)
+    return row
+
+
 def of_hub(session: Session, hub_id: str) -> tuple[SimState, ...]:
     """Return the SIMs in a hub's name, in order of id."""
     return tuple(session.exec(select(SimState).where(SimState.hub_id == hub_id).order_by(SimState.id)))

@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlmodel import Session
 
-from controller.services import decide, owed, promises, retention
+from controller.services import decide, owed, promises, retention, revocations
 from controller.services.actor import Actor
 from controller.services.owed import Claim
 
-NOUNS: Final = (decide.NOUN, promises.NOUN, retention.NOUN)
+NOUNS: Final = (decide.NOUN, promises.NOUN, retention.NOUN, revocations.WATCH)
 LEASE: Final = timedelta(minutes=1)
 
 
@@ -26,7 +26,10 @@ def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) 
     aged = owed.claim(session, retention.NOUN, now=now, limit=1, lease=LEASE)
     for held in aged:
         owed.settle(session, held, again=retention.age(session, held.key, now))
-    return len(decided) + len(warned) + len(aged)
+    watched = owed.claim(session, revocations.WATCH, now=now, limit=1, lease=LEASE)
+    for held in watched:
+        owed.settle(session, held, again=revocations.watch(session, held.key, now))
+    return len(watched) + len(decided) + len(warned) + len(aged)
 
 
 def _warn(session: Session, warned: Sequence[Claim], now: datetime) -> None:

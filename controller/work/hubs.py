@@ -10,7 +10,7 @@ from sqlmodel import Session, col, or_, select
 from controller.link.keeper import Keeper
 from controller.link.port import LinkError
 from controller.link.render import render_document
-from controller.services import desired, owed
+from controller.services import desired, doorbells, owed
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
@@ -87,4 +87,7 @@ def published(
 ) -> None:
     """Record that the broker took the document; its lease is looked at `again`."""
     desired.published(session, actor, now, hub_id=claim.key, revision=revision)
+    if again is not None:
+        # Its lease runs: it should be online, and is looked after until it is heard of.
+        doorbells.expect(session, now, claim.key)
     owed.settle(session, claim, again=again)
