@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from controller.services import journal
+from controller.services import journal, rows
 from controller.services.actor import Actor
 from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
@@ -22,23 +23,24 @@ def append(session: Session, entries: Sequence[Entry], actor: Actor, now: dateti
     if not entries:
         return
     digest = _head(session)
+    at = now.astimezone(UTC).isoformat()
+    secrets = _secrets(session, {(entry.noun, entry.key) for entry in entries})
+    written = []
     for entry in entries:
-        pseudonym = pseudonym_of(session, entry.noun, entry.key)
-        digest = _digest(
-            digest, (now.astimezone(UTC).isoformat(), actor.name, entry.noun, pseudonym, entry.action), entry.facts
+        pseudonym = _keyed(secrets[entry.noun, entry.key], entry.noun, entry.key)
+        digest = _digest(digest, (at, actor.name, entry.noun, pseudonym, entry.action), entry.facts)
+        written.append(
+            {
+                "at": now,
+                "actor": actor.name,
+                "noun": entry.noun,
+                "pseudonym": pseudonym,
+                "action": entry.action,
+                "facts": entry.facts,
+                "digest": digest,
+            }
         )
-        session.add(
-            AuditEntry(
-                at=now,
-                actor=actor.name,
-                noun=entry.noun,
-                pseudonym=pseudonym,
-                action=entry.action,
-                facts=entry.facts,
-                digest=digest,
-            )
-        )
-        session.flush()
+    rows.add(session, AuditEntry, written)
 
 
 def verify(session: Session) -> int | None:
@@ -73,14 +75,24 @@ def erase(session: Session, noun: str, key: str) -> None:
 
 def pseudonym_of(session: Session, noun: str, key: str) -> str:
     """Return the thing's name in the chain, minting its key at the first use."""
-    known = session.get(Pseudonym, (noun, key))
-    if known is None:
-        # The id source is unpredictable enough outside tests (74 random bits) and repeatable inside them.
-        secret = hashlib.sha256(f"{journal.new_id(session)}|{journal.new_id(session)}".encode()).hexdigest()
-        known = Pseudonym(noun=noun, key=key, secret=secret)
-        session.add(known)
-        session.flush()
-    return _keyed(known.secret, noun, key)
+    return _keyed(_secrets(session, {(noun, key)})[noun, key], noun, key)
+
+
+def _secrets(session: Session, things: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the keys under which things stand in the chain, minting those that are missing."""
+    secrets = {
+        (noun, row.key): row.secret
+        for noun in sorted({noun for noun, _ in things})
+        for row in rows.read(session, Pseudonym, "key", [key for of, key in things if of == noun], noun=noun)
+    }
+    new = [{"noun": noun, "key": key, "secret": _new_secret(session)} for noun, key in sorted(things - secrets.keys())]
+    rows.add(session, Pseudonym, new)
+    return {**secrets, **{(each["noun"], each["key"]): each["secret"] for each in new}}
+
+
+def _new_secret(session: Session) -> str:
+    # The id source is unpredictable enough outside tests (74 random bits) and repeatable inside them.
+    return hashlib.sha256(f"{journal.new_id(session)}|{journal.new_id(session)}".encode()).hexdigest()
 
 
 def _keyed(secret: str, noun: str, key: str) -> str:

@@ -1,40 +1,44 @@
 """Decisions as rows: each with the snapshot of what it rests on; a changed one takes the place of the one before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from controller.domain.decisions import Decision, Question, to_json
-from controller.services import journal
+from controller.services import journal, rows
 from controller.tables.faults import DecisionRow
 
 
-def record(session: Session, fault_id: str, made: Sequence[Decision], now: datetime) -> None:
-    """Keep the decisions that differ from the present ones in outcome, reason, target or clause."""
-    present = {_about(row.question, row.target): row for row in of_fault(session, fault_id)}
-    for decision in made:
-        row = present.get(_about(decision.question.value, decision.target))
-        if row is not None and _same(row, decision):
-            continue
-        if row is not None:
-            row.superseded_at = now
-            session.add(row)
-        session.add(_row(session, fault_id, decision))
-        session.flush()
-        journal.audited(
-            session,
-            "fault",
-            fault_id,
-            "decided",
-            question=decision.question.value,
-            outcome=decision.outcome.value,
-            clause=decision.clause,
-            code=decision.code,
-        )
-        journal.changed(
-            session, "fault", fault_id, "decided", question=decision.question.value, outcome=decision.outcome.value
-        )
+def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: datetime) -> None:
+    """Keep each fault's decisions that differ from the present ones in outcome, reason, target or clause.
+
+    An equal one is no news: the stored one goes on standing for the same facts.
+    """
+    present = {
+        (row.fault_id, *_about(row.question, row.target)): row
+        for row in rows.read(session, DecisionRow, "fault_id", made, rows.present)
+    }
+    superseded: dict[str, dict[str, Any]] = {}
+    new: list[dict[str, Any]] = []
+    for fault_id, decisions in made.items():
+        for decision in decisions:
+            row = present.get((fault_id, *_about(decision.question.value, decision.target)))
+            if row is not None and _same(row, decision):
+                continue
+            if row is not None:
+                superseded[row.id] = {"superseded_at": now}
+            new.append(_values(session, fault_id, decision))
+            _tell(session, fault_id, decision)
+    rows.change(session, DecisionRow, superseded)
+    rows.add(session, DecisionRow, new)
+
+
+def _tell(session: Session, fault_id: str, decision: Decision) -> None:
+    told = {"question": decision.question.value, "outcome": decision.outcome.value}
+    journal.audited(session, "fault", fault_id, "decided", **told, clause=decision.clause, code=decision.code)
+    journal.changed(session, "fault", fault_id, "decided", **told)
 
 
 def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> tuple[DecisionRow, ...]:
@@ -50,7 +54,7 @@ def _about(question: str, target: str | None) -> tuple[str, str | None]:
     return question, target if question == Question.BACKUP.value else None
 
 
-def _same(row: DecisionRow, decision: Decision) -> bool:
+def _same(row: rows.Found, decision: Decision) -> bool:
     return (row.outcome, row.code, row.target, row.clause, row.basis, row.flags) == (
         decision.outcome.value,
         decision.code,
@@ -61,23 +65,23 @@ def _same(row: DecisionRow, decision: Decision) -> bool:
     )
 
 
-def _row(session: Session, fault_id: str, decision: Decision) -> DecisionRow:
+def _values(session: Session, fault_id: str, decision: Decision) -> dict[str, Any]:
     inputs = to_json(decision.inputs)
-    return DecisionRow(
-        id=journal.new_id(session),
-        fault_id=fault_id,
-        question=decision.question.value,
-        subject=decision.subject,
-        outcome=decision.outcome.value,
-        clause=decision.clause,
-        basis=decision.basis.value,
-        code=decision.code,
-        reason=decision.reason,
-        contest=decision.contest,
-        rule_set=decision.rule_set,
-        target=decision.target,
-        due_at=decision.due_at,
-        inputs=inputs if isinstance(inputs, dict) else {},
-        flags=list(decision.flags),
-        at=decision.at,
-    )
+    return {
+        "id": journal.new_id(session),
+        "fault_id": fault_id,
+        "question": decision.question.value,
+        "subject": decision.subject,
+        "outcome": decision.outcome.value,
+        "clause": decision.clause,
+        "basis": decision.basis.value,
+        "code": decision.code,
+        "reason": decision.reason,
+        "contest": decision.contest,
+        "rule_set": decision.rule_set,
+        "target": decision.target,
+        "due_at": decision.due_at,
+        "inputs": inputs if isinstance(inputs, dict) else {},
+        "flags": list(decision.flags),
+        "at": decision.at,
+    }

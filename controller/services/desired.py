@@ -1,5 +1,6 @@
 """The desired document of a hub, in business words: one document, one number (decision 3)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from controller.domain.sim import SimState as Due
-from controller.services import journal, lists, owed
+from controller.services import journal, lists, owed, rows
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
 from controller.services.lists import ListView
@@ -112,11 +113,20 @@ def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, rev
         session.add(row)
 
 
-def set_fold(session: Session, hub_id: str, due: Due, now: datetime, *, deadline: datetime | None) -> DesiredDocument:
-    """Set what the fold over open reasons gives for a hub, and compose."""
-    row = state_of(session, hub_id)
-    row.desired = {**row.desired, "state": due.value}
-    return refresh(session, hub_id, now, deadline=deadline)
+def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> dict[str, bool]:
+    """Set what the folds over open reasons give: hub to (state, deadline). Returns which hubs should be online.
+
+    Only a hub whose state changes is composed anew; leases, requests and lists have marks of their own.
+    """
+    on: dict[str, bool] = {}
+    for row in rows.read(session, HubState, "hub_id", folds, columns=("hub_id", "desired"), for_update=True):
+        due, deadline = folds[row.hub_id]
+        on[row.hub_id] = due is Due.ACTIVE
+        if row.desired.get("state") != due.value:
+            state = state_of(session, row.hub_id)
+            state.desired = {**state.desired, "state": due.value}
+            refresh(session, row.hub_id, now, deadline=deadline)
+    return on
 
 
 def set_controls(

@@ -1,70 +1,105 @@
 """Endings carried out: told first, withdrawn when another fault holds the benefit, closed when nothing is left on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
+from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session
 
 from controller.domain.ending import Benefit, Ending, EndingState
 from controller.domain.facts import Fault
-from controller.services import alarms, journal, notices, promises, versions
+from controller.services import alarms, journal, notices, promises, rows, versions
 from controller.services import reasons as reason_rows
+from controller.services.outcome import FaultOutcome
+from controller.services.telling import Telling, owe_many
+from controller.tables import alarms as alarm_rows
 from controller.tables import faults
 
-
-def follow(session: Session, fault: Fault, found: Sequence[Ending], now: datetime) -> None:
-    """Owe, withdraw or hold what the endings of one fault ask for."""
-    _tell(session, fault, found, now)
-    is_held = any(end.state is EndingState.HELD for end in found) and not _is_ending(found)
-    if is_held and notices.withdraw(session, fault.fault_id, "switch_off", now):
-        notices.owe(session, fault.fault_id, "switch_off_withdrawn", now, since=now)
-    confirm = [end for end in found if end.state is EndingState.CONFIRM]
-    for end in confirm:
-        message = f"{end.benefit.value} of fault {fault.fault_id} waits for a person's confirmation: {end.reason}"
-        alarms.raise_alarm(
-            session, "ending_to_confirm", "fault", fault.fault_id, severity="major", message=message, now=now
-        )
-    if not confirm:
-        alarms.clear(session, "ending_to_confirm", "fault", fault.fault_id, now=now)
+TO_CONFIRM: Final = "ending_to_confirm"
+_LASTING: Final = frozenset({EndingState.TELL, EndingState.WAITING, EndingState.HELD, EndingState.CONFIRM})
 
 
-def close(session: Session, known: Sequence[Fault], found: Sequence[Ending], now: datetime) -> None:
+def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
+    """Owe, withdraw or hold what the endings of faults ask for."""
+    owe_many(session, [telling for each in outcomes for telling in _tellings(each.fault, each.endings, now)], now)
+    for fault_id in _told_in_vain(session, outcomes):
+        if notices.withdraw(session, fault_id, "switch_off", now):
+            notices.owe(session, fault_id, "switch_off_withdrawn", now, since=now)
+    _ask_people(session, outcomes, now)
+
+
+def close(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
     """Close the resolved faults for which nothing is on any more."""
-    lasting = {end.fault_id for end in found if end.state not in {EndingState.NOT_ENDING, EndingState.OFF}}
-    for fault in known:
-        if fault.resolved_at is None or fault.resolved_at > now or fault.fault_id in lasting:
-            continue
-        if any(row.closed_at is None for row in reason_rows.ever_open(session, fault.fault_id)):
-            continue
-        for promise in promises.all_of_fault(session, fault.fault_id):
-            promises.end(session, fault.fault_id, Benefit(promise.benefit), "over", now)
-        row = versions.present(session, faults.Fault, fault.fault_id)
+    over = [each.fault for each in outcomes if _is_over(each, now)]
+    held = reason_rows.held_by(session, [fault.fault_id for fault in over])
+    gone = [fault.fault_id for fault in over if not held.get(fault.fault_id)]
+    promises.end_many(session, [(fault_id, benefit) for fault_id in gone for benefit in Benefit], "over", now)
+    for fault_id in gone:
+        row = versions.present(session, faults.Fault, fault_id)
         versions.revise(session, row, now, closed_at=now, action="closed")
-        journal.changed(session, "fault", fault.fault_id, "closed")
+        journal.changed(session, "fault", fault_id, "closed")
 
 
-def _tell(session: Session, fault: Fault, found: Sequence[Ending], now: datetime) -> None:
+def _is_over(outcome: FaultOutcome, now: datetime) -> bool:
+    resolved_at = outcome.fault.resolved_at
+    if resolved_at is None or resolved_at > now:
+        return False
+    return not any(end.state in _LASTING for end in outcome.endings)
+
+
+def _told_in_vain(session: Session, outcomes: Sequence[FaultOutcome]) -> list[str]:
+    """Return the faults whose switch-off was announced and is held after all by another fault."""
+    held = [
+        each.fault.fault_id
+        for each in outcomes
+        if any(end.state is EndingState.HELD for end in each.endings) and not _is_ending(each.endings)
+    ]
+    found = rows.read(session, faults.Notice, "fault_id", held, _is_standing, kind="switch_off")
+    return sorted({row.fault_id for row in found})
+
+
+def _is_standing(table: Table) -> ColumnElement[bool]:
+    return table.c.state != "withdrawn"
+
+
+def _ask_people(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
+    """Raise an alarm for each fault whose ending waits for a person, and clear it once none does."""
+    found = rows.read(session, alarm_rows.Alarm, "key", _ids(outcomes), _is_open, kind=TO_CONFIRM, noun="fault")
+    known = {row.key for row in found}
+    for each in outcomes:
+        fault_id = each.fault.fault_id
+        confirm = [end for end in each.endings if end.state is EndingState.CONFIRM]
+        if confirm and fault_id not in known:
+            what = " and ".join(end.benefit.value for end in confirm)
+            message = f"{what} of fault {fault_id} waits for a person's confirmation: {confirm[0].reason}"
+            alarms.raise_alarm(session, TO_CONFIRM, "fault", fault_id, severity="major", message=message, now=now)
+        elif not confirm and fault_id in known:
+            alarms.clear(session, TO_CONFIRM, "fault", fault_id, now=now)
+
+
+def _ids(outcomes: Sequence[FaultOutcome]) -> list[str]:
+    return [each.fault.fault_id for each in outcomes]
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.cleared_at.is_(None))
+
+
+def _tellings(fault: Fault, found: Sequence[Ending], now: datetime) -> Iterator[Telling]:
     """Name the time beforehand; where a benefit ends at once, say so with the reason (T§10f, 12e)."""
     to_tell = [end for end in found if end.state is EndingState.TELL]
     if to_tell:
         at = max((end.switch_off_at for end in to_tell if end.switch_off_at is not None), default=now)
         since = min((end.ceased_at for end in to_tell if end.ceased_at is not None), default=now)
-        notices.owe(
-            session, fault.fault_id, "switch_off", now, since=since, at=at.isoformat(), reason=to_tell[0].reason
-        )
+        facts: Mapping[str, str] = {"at": at.isoformat(), "reason": to_tell[0].reason}
+        yield Telling(fault_id=fault.fault_id, kind="switch_off", since=since, facts=dict(facts))
     for end in found:
         is_at_once = end.state is EndingState.OFF and end.ceased_at is not None and end.switch_off_at == end.ceased_at
         if is_at_once and end.ceased_at != fault.resolved_at:
-            notices.owe(
-                session,
-                fault.fault_id,
-                "switched_off" if end.benefit is Benefit.MINI_HUB else "backup_off",
-                now,
-                since=end.ceased_at,
-                at=now.isoformat(),
-                benefit=end.benefit.value,
-                reason=end.reason,
-            )
+            kind = "switched_off" if end.benefit is Benefit.MINI_HUB else "backup_off"
+            facts = {"at": now.isoformat(), "benefit": end.benefit.value, "reason": end.reason}
+            yield Telling(fault_id=fault.fault_id, kind=kind, since=end.ceased_at, facts=dict(facts))
 
 
 def _is_ending(found: Sequence[Ending]) -> bool:

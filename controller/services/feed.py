@@ -5,14 +5,18 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
+from controller.services import rows
 from controller.services.journal import Entry
 from controller.tables.journal import FeedEntry
 
 
 def append(session: Session, entries: Sequence[Entry], now: datetime) -> None:
     """Write the entries of a transaction; called by the journal, under its lock."""
-    session.add_all(FeedEntry(at=now, noun=e.noun, key=e.key, action=e.action, facts=e.facts) for e in entries)
-    session.flush()
+    rows.add(
+        session,
+        FeedEntry,
+        [{"at": now, "noun": e.noun, "key": e.key, "action": e.action, "facts": e.facts} for e in entries],
+    )
 
 
 def read(session: Session, *, after: int, limit: int = 200) -> tuple[FeedEntry, ...]:

@@ -4,23 +4,27 @@ Every version of a fact comes along: the rules of endings judge the past by what
 computed again as of then. Closed faults are left out (nothing is decided about them any more) unless `with_closed`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam
 from sqlmodel import Session, SQLModel
 
 from controller.domain import facts as domain
 from controller.domain.facts import NOT_SUPERSEDED, Facts
+from controller.services import rows
+from controller.services.rows import Found
 from controller.tables import accounts, faults, hubs
 
-Row = RowMapping
+# Key to the accounts it belongs to.
+Owners = dict[str, set[str]]
 
-# Drops are counted over the 24 hours before a report or any later instant (T§10b); an hour more for late clocks.
-_IDS_A_STATEMENT: Final = 1000
-_EVENTS_BEFORE_REPORT: Final = timedelta(hours=25)
+# Drops are counted over the 24 hours before a report or any later instant (T§10b); a line that was down when it was
+# reported may have gone down days before, while nobody was at home.
+_EVENTS_BEFORE_REPORT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +33,28 @@ class _Source:
 
     fact: type[domain.Fact]
     model: type[SQLModel]
-    id_field: str | None
-    convert: Mapping[str, Callable[[Any], Any]]
+    id_field: str | None = None
+    convert: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
-    def build(self, row: Row) -> Any:
-        values = {name: row[name] for name in self.names() if name in row}
-        if self.id_field is not None:
-            values[self.id_field] = row["id"]
+    def build(self, row: Found) -> Any:
+        """Make the fact of a row."""
+        values: dict[str, Any] = {name: getattr(row, column) for name, column in _fields(self)}
         for name, convert in self.convert.items():
             values[name] = convert(values[name])
-        values["superseded_at"] = row.get("superseded_at") or NOT_SUPERSEDED
+        if values.get("superseded_at", NOT_SUPERSEDED) is None:
+            values["superseded_at"] = NOT_SUPERSEDED
         return self.fact(**values)
 
-    def names(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self.fact) if f.name != "superseded_at")
+    def __hash__(self) -> int:
+        return hash(self.model)
+
+
+@cache
+def _fields(source: _Source) -> tuple[tuple[str, str], ...]:
+    """Return the (field, column) pairs of a source."""
+    columns = {each.name for each in rows.table_of(source.model).columns}
+    pairs = ((each.name, "id" if each.name == source.id_field else each.name) for each in fields(source.fact))
+    return tuple(pair for pair in pairs if pair[1] in columns)
 
 
 def _allowances(values: Sequence[Mapping[str, Any]]) -> tuple[domain.AllowanceFrom, ...]:
@@ -53,30 +65,28 @@ def _allowances(values: Sequence[Mapping[str, Any]]) -> tuple[domain.AllowanceFr
 
 
 _SOURCES: Final[dict[str, _Source]] = {
-    "accounts": _Source(domain.Account, accounts.Account, "account_id", {}),
     "lines": _Source(domain.Line, accounts.Line, "line_id", {"jurisdiction": domain.Jurisdiction}),
-    "services": _Source(domain.Service, accounts.Service, None, {}),
-    "leave_requests": _Source(domain.LeaveRequest, accounts.LeaveRequest, None, {}),
+    "services": _Source(domain.Service, accounts.Service),
+    "leave_requests": _Source(domain.LeaveRequest, accounts.LeaveRequest),
     "plans": _Source(domain.Plan, accounts.Plan, None, {"allowances": _allowances}),
-    "plan_sims": _Source(domain.PlanSim, accounts.PlanSim, "sim_id", {}),
-    "sims_abroad": _Source(domain.SimAbroad, accounts.SimAbroad, None, {}),
-    "add_ons": _Source(domain.DataAddOn, accounts.AddOn, None, {}),
-    "hubs": _Source(domain.Hub, hubs.Hub, "hub_id", {}),
-    "hub_assignments": _Source(domain.HubAssignment, hubs.HubAssignment, None, {}),
+    "plan_sims": _Source(domain.PlanSim, accounts.PlanSim, "sim_id"),
+    "sims_abroad": _Source(domain.SimAbroad, accounts.SimAbroad),
+    "add_ons": _Source(domain.DataAddOn, accounts.AddOn),
+    "hub_assignments": _Source(domain.HubAssignment, hubs.HubAssignment),
     "hub_losses": _Source(domain.HubLoss, hubs.HubLoss, None, {"fate": domain.HubFate}),
     "brand_findings": _Source(domain.BrandFinding, hubs.BrandFinding, "hub_id", {"verdict": domain.BrandVerdict}),
     "line_events": _Source(domain.LineEvent, faults.LineEvent, None, {"kind": domain.LineEventKind}),
-    "asked_restarts": _Source(domain.AskedRestart, faults.AskedRestart, None, {}),
+    "asked_restarts": _Source(domain.AskedRestart, faults.AskedRestart),
     "faults": _Source(domain.Fault, faults.Fault, "fault_id", {"symptom": domain.Symptom}),
-    "observations": _Source(domain.Observation, faults.Observation, None, {}),
-    "diagnostics_finished": _Source(domain.DiagnosticsFinished, faults.DiagnosticsFinished, "fault_id", {}),
+    "observations": _Source(domain.Observation, faults.Observation),
+    "diagnostics_finished": _Source(domain.DiagnosticsFinished, faults.DiagnosticsFinished, "fault_id"),
     "determinations": _Source(
         domain.Determination, faults.Determination, "determination_id", {"kind": domain.DeterminationKind}
     ),
     "suspicions": _Source(domain.Suspicion, accounts.Suspicion, "suspicion_id", {"kind": domain.SuspicionKind}),
-    "bills_past_due": _Source(domain.BillPastDue, accounts.BillPastDue, "bill_id", {}),
-    "sim_sightings": _Source(domain.SimSighting, hubs.SimSighting, None, {}),
-    "equipment": _Source(domain.EquipmentAssignment, hubs.EquipmentAssignment, None, {}),
+    "bills_past_due": _Source(domain.BillPastDue, accounts.BillPastDue, "bill_id"),
+    "sim_sightings": _Source(domain.SimSighting, hubs.SimSighting),
+    "equipment": _Source(domain.EquipmentAssignment, hubs.EquipmentAssignment),
 }
 
 
@@ -94,25 +104,25 @@ class _Gathering:
     """One pass over the tables, and the distribution of what was found to accounts."""
 
     def __init__(self, session: Session, account_ids: Sequence[str], *, with_closed: bool) -> None:
-        self._connection = session.connection()
-        session.flush()
-        self._ids = account_ids
+        self._session = session
         self._with_closed = with_closed
         self._found: dict[str, dict[str, list[Any]]] = {id_: {} for id_ in account_ids}
 
     def run(self) -> dict[str, Facts]:
-        by_account = {id_: {id_} for id_ in self._ids}
-        self._take("accounts", "id", by_account)
-        own = self._take("services", "account_id", by_account)
-        lines = _owners(((row["line_id"], row["account_id"]) for row in own), by_account)
+        by_account = {id_: {id_} for id_ in self._found}
+        own = self._read("services", "account_id", by_account)
+        lines = _owners(((row.line_id, row.account_id) for row in own), by_account)
         self._take("lines", "id", lines)
-        self._replace("services", "line_id", lines)
+        services = self._take("services", "line_id", lines)
+        of_service = _owners(((row.service_id, owner) for row in services for owner in lines[row.line_id]), None)
+        self._take("leave_requests", "service_id", of_service)
         self._account_side(by_account)
-        self._fault_side(lines)
-        self._hub_side(lines)
+        faults = self._fault_side(lines)
+        hubs = self._hub_side(lines)
+        self._take("determinations", "subject_id", {**faults, **lines, **hubs})
         return {id_: Facts(**{k: tuple(v) for k, v in found.items()}) for id_, found in self._found.items()}
 
-    def _account_side(self, by_account: dict[str, set[str]]) -> None:
+    def _account_side(self, by_account: Owners) -> None:
         plans = self._owned("plans", "account_id", by_account, "plan_id")
         sims = self._owned("plan_sims", "plan_id", plans, "id")
         self._take("sims_abroad", "sim_id", sims)
@@ -120,83 +130,73 @@ class _Gathering:
         self._take("suspicions", "account_id", by_account)
         self._take("bills_past_due", "account_id", by_account)
 
-    def _fault_side(self, lines: dict[str, set[str]]) -> None:
-        rows = self._take("faults", "line_id", lines, None if self._with_closed else _is_open())
-        by_fault = _owners(((row["id"], owner) for row in rows for owner in lines[row["line_id"]]), None)
+    def _fault_side(self, lines: Owners) -> Owners:
+        found = self._read("faults", "line_id", lines)
+        closed = set() if self._with_closed else {row.id for row in found if _is_closed(row)}
+        kept = [row for row in found if row.id not in closed]
+        self._give("faults", "line_id", kept, lines)
+        by_fault = _owners(((row.id, owner) for row in kept for owner in lines[row.line_id]), None)
         self._take("observations", "fault_id", by_fault)
         self._take("diagnostics_finished", "id", by_fault)
         self._notices(by_fault)
-        self._determinations(by_fault, lines)
-        self._events(rows, lines)
-        self._take("asked_restarts", "line_id", lines)
-        self._outages(lines)
+        concerned = {row.line_id: lines[row.line_id] for row in kept}
+        self._events(kept, concerned)
+        self._take("asked_restarts", "line_id", concerned)
+        self._outages(concerned)
+        return by_fault
 
-    def _hub_side(self, lines: dict[str, set[str]]) -> None:
-        rows = self._take("hub_assignments", "line_id", lines)
-        by_hub = _owners(((row["hub_id"], owner) for row in rows for owner in lines[row["line_id"]]), None)
-        self._take("hubs", "id", by_hub)
+    def _hub_side(self, lines: Owners) -> Owners:
+        by_hub = self._owned("hub_assignments", "line_id", lines, "hub_id")
         self._take("brand_findings", "id", by_hub)
         for name in ("hub_losses", "sim_sightings", "equipment"):
             self._take(name, "hub_id", by_hub)
-        self._take("determinations", "subject_id", by_hub)
+        return by_hub
 
-    def _determinations(self, by_fault: dict[str, set[str]], lines: dict[str, set[str]]) -> None:
-        self._take("determinations", "subject_id", {**by_fault, **lines})
+    def _events(self, faults_known: Sequence[Found], concerned: Owners) -> None:
+        """Take the line events that may matter to a fault, line by line: what else is looked at changes nothing."""
+        since: dict[str, datetime] = {}
+        for row in faults_known:
+            begin = row.reported_at - _EVENTS_BEFORE_REPORT
+            since[row.line_id] = min(begin, since.get(row.line_id, begin))
+        if since:
+            found = self._read("line_events", "line_id", concerned, _is_since, values={"since": min(since.values())})
+            self._give("line_events", "line_id", [row for row in found if row.at >= since[row.line_id]], concerned)
 
-    def _events(self, rows: Sequence[Row], lines: dict[str, set[str]]) -> None:
-        concerned = {row["line_id"]: lines[row["line_id"]] for row in rows}
-        if concerned:
-            since = min(row["reported_at"] for row in rows) - _EVENTS_BEFORE_REPORT
-            self._take("line_events", "line_id", concerned, faults.LineEvent.__table__.c.at >= since)  # type: ignore[attr-defined]
+    def _owned(self, name: str, column: str, keys: Owners, id_: str) -> Owners:
+        found = self._take(name, column, keys)
+        return _owners(((getattr(row, id_), owner) for row in found for owner in keys[getattr(row, column)]), None)
 
-    def _owned(self, name: str, column: str, keys: dict[str, set[str]], id_: str) -> dict[str, set[str]]:
-        rows = self._take(name, column, keys)
-        return _owners(((row[id_], owner) for row in rows for owner in keys[row[column]]), None)
-
-    def _replace(self, name: str, column: str, keys: dict[str, set[str]]) -> None:
-        for found in self._found.values():
-            found.pop(name, None)
-        self._take(name, column, keys)
-
-    def _take(
-        self, name: str, column: str, keys: dict[str, set[str]], condition: ColumnElement[bool] | None = None
-    ) -> Sequence[Row]:
+    def _take(self, name: str, column: str, keys: Owners) -> list[Found]:
         """Read the rows whose `column` is one of `keys` and give each to the accounts that own the key."""
-        source = _SOURCES[name]
-        rows = self._rows(source.model, column, list(keys), condition)
-        for row in rows:
-            fact = source.build(row)
-            for owner in keys[row[column]]:
-                self._found[owner].setdefault(name, []).append(fact)
-        return rows
-
-    def _rows(
-        self, model: type[SQLModel], column: str, keys: Sequence[str], condition: ColumnElement[bool] | None = None
-    ) -> Sequence[Row]:
-        table: Table = model.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
-        found: list[Row] = []
-        for chunk in _chunks(keys):
-            statement = select(table).where(table.c[column].in_(chunk))
-            if condition is not None:
-                statement = statement.where(condition)
-            found.extend(self._connection.execute(statement).mappings())
+        found = self._read(name, column, keys)
+        self._give(name, column, found, keys)
         return found
 
-    def _outages(self, lines: dict[str, set[str]]) -> None:
-        covered = self._rows(faults.OutageLine, "line_id", list(lines))
+    def _give(self, name: str, column: str, found: Iterable[Found], keys: Owners) -> None:
+        build = _SOURCES[name].build
+        for row in found:
+            fact = build(row)
+            for owner in keys[getattr(row, column)]:
+                self._found[owner].setdefault(name, []).append(fact)
+
+    def _read(
+        self, name: str, column: str, keys: Owners, condition: rows.Condition | None = None, **more: Any
+    ) -> list[Found]:
+        return rows.read(self._session, _SOURCES[name].model, column, keys, condition, **more)
+
+    def _outages(self, lines: Owners) -> None:
         by_outage: dict[str, list[str]] = {}
-        for row in covered:
-            by_outage.setdefault(row["outage_id"], []).append(row["line_id"])
-        for row in self._rows(faults.Outage, "id", list(by_outage)):
-            for owner in {o for line in by_outage[row["id"]] for o in lines[line]}:
-                own = frozenset(line for line in by_outage[row["id"]] if owner in lines[line])
+        for row in rows.read(self._session, faults.OutageLine, "line_id", lines):
+            by_outage.setdefault(row.outage_id, []).append(row.line_id)
+        for row in rows.read(self._session, faults.Outage, "id", by_outage):
+            for owner in {owner for line in by_outage[row.id] for owner in lines[line]}:
+                own = frozenset(line for line in by_outage[row.id] if owner in lines[line])
                 self._found[owner].setdefault("outages", []).append(_outage(row, own))
 
-    def _notices(self, by_fault: dict[str, set[str]]) -> None:
-        grouped: dict[tuple[str, str, str], list[Row]] = {}
-        for row in self._rows(faults.Notice, "fault_id", list(by_fault)):
-            if row["kind"] in _ENDING_KINDS and row["state"] != "withdrawn":
-                grouped.setdefault((row["fault_id"], row["kind"], str(row["facts"].get("since"))), []).append(row)
+    def _notices(self, by_fault: Owners) -> None:
+        grouped: dict[tuple[str, str, str], list[Found]] = {}
+        for row in rows.read(self._session, faults.Notice, "fault_id", by_fault, _is_of_ending):
+            grouped.setdefault((row.fault_id, row.kind, str(row.facts.get("since"))), []).append(row)
         for (fault_id, kind, _), copies in grouped.items():
             for owner in by_fault[fault_id]:
                 self._found[owner].setdefault("ending_notices", []).append(_ending_notice(fault_id, kind, copies))
@@ -209,89 +209,84 @@ _ENDING_KINDS: Final = {
 }
 
 
-def _ending_notice(fault_id: str, kind: str, copies: Sequence[Row]) -> domain.EndingNotice:
+def _ending_notice(fault_id: str, kind: str, copies: Sequence[Found]) -> domain.EndingNotice:
     """Make one fact of the copies of a notice: delivered when one is, undeliverable when none can be."""
     delivered = [instant for row in copies if (instant := _told_at(row)) is not None]
-    named = copies[0]["facts"].get("at")
-    hopeless = [row["settled_at"] for row in copies if row["state"] == "undeliverable"]
+    named = copies[0].facts.get("at")
+    hopeless = [row.settled_at for row in copies if row.state == "undeliverable"]
     return domain.EndingNotice(
         fault_id=fault_id,
         kind=_ENDING_KINDS[kind],
-        sent_at=min(row["owed_at"] for row in copies),
+        sent_at=min(row.owed_at for row in copies),
         names_time=datetime.fromisoformat(named) if named else None,
         delivered_at=min(delivered) if delivered else None,
         undeliverable_at=max(hopeless) if len(hopeless) == len(copies) else None,
-        recorded_at=min(row["owed_at"] for row in copies),
+        recorded_at=min(row.owed_at for row in copies),
     )
 
 
-def _told_at(row: Row) -> datetime | None:
+def _told_at(row: Found) -> datetime | None:
     """Return when a copy reached the customer; an e-mail that was taken over counts, there is no receipt for one."""
     told: datetime | None = None
-    if row["state"] == "delivered":
-        told = row["settled_at"] or row["sent_at"]
-    elif row["state"] == "sent" and row["channel"] == "email":
-        told = row["sent_at"]
+    if row.state == "delivered":
+        told = row.settled_at or row.sent_at
+    elif row.state == "sent" and row.channel == "email":
+        told = row.sent_at
     return told
 
 
-def _is_open() -> ColumnElement[bool]:
-    """Keep every version of the faults whose present version is not closed."""
-    table: Table = faults.Fault.__table__  # type: ignore[attr-defined]
-    present = table.alias()
-    return table.c.id.in_(select(present.c.id).where(present.c.superseded_at.is_(None), present.c.closed_at.is_(None)))
+def _is_of_ending(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.kind.in_(sorted(_ENDING_KINDS)), table.c.state != "withdrawn")
 
 
-def _outage(row: Row, line_ids: frozenset[str]) -> domain.Outage:
+def _is_since(table: Table) -> ColumnElement[bool]:
+    return table.c.at >= bindparam("since")
+
+
+def _is_closed(row: Found) -> bool:
+    return row.superseded_at is None and row.closed_at is not None
+
+
+def _outage(row: Found, line_ids: frozenset[str]) -> domain.Outage:
     return domain.Outage(
-        outage_id=row["id"],
+        outage_id=row.id,
         line_ids=line_ids,
-        from_at=row["from_at"],
-        declared_at=row["declared_at"],
-        until=row["until"],
-        planned=row["planned"],
-        whose=row["whose"],
-        recorded_at=row["recorded_at"],
-        superseded_at=row["superseded_at"] or NOT_SUPERSEDED,
+        from_at=row.from_at,
+        declared_at=row.declared_at,
+        until=row.until,
+        planned=row.planned,
+        whose=row.whose,
+        recorded_at=row.recorded_at,
+        superseded_at=row.superseded_at or NOT_SUPERSEDED,
     )
 
 
-def _owners(pairs: Iterable[tuple[str, str]], known: dict[str, set[str]] | None) -> dict[str, set[str]]:
+def _owners(pairs: Iterable[tuple[str, str]], known: Owners | None) -> Owners:
     """Group (key, owner) pairs by key; owners that aren't asked for are dropped."""
-    found: dict[str, set[str]] = {}
+    found: Owners = {}
     for key, owner in pairs:
         if known is None or owner in known:
             found.setdefault(key, set()).add(owner)
     return found
 
 
-def accounts_on_lines(session: Session, line_ids: Sequence[str]) -> tuple[str, ...]:
+def accounts_on_lines(session: Session, line_ids: Iterable[str]) -> tuple[str, ...]:
     """Return the accounts that the present services and open faults of some lines belong to, in order."""
-    service: Table = accounts.Service.__table__  # type: ignore[attr-defined]
-    found: set[str] = set(accounts_with_open_faults(session, line_ids))
-    for chunk in _chunks(line_ids):
-        where = (service.c.line_id.in_(chunk), service.c.superseded_at.is_(None))
-        found.update(session.connection().execute(select(service.c.account_id).where(*where)).scalars())
-    return tuple(sorted(found))
+    ids = sorted(set(line_ids))
+    found = rows.read(session, accounts.Service, "line_id", ids, rows.present, columns=("account_id",))
+    return tuple(sorted({row.account_id for row in found}.union(accounts_with_open_faults(session, ids))))
 
 
-def accounts_with_open_faults(session: Session, line_ids: Sequence[str]) -> tuple[str, ...]:
+def accounts_with_open_faults(session: Session, line_ids: Iterable[str]) -> tuple[str, ...]:
     """Return the accounts of the open faults of some lines, in order."""
     return tuple(sorted({account for _, account in open_faults_on(session, line_ids)}))
 
 
-def open_faults_on(session: Session, line_ids: Sequence[str]) -> list[tuple[str, str]]:
+def open_faults_on(session: Session, line_ids: Iterable[str]) -> list[tuple[str, str]]:
     """Return (fault, account) of every fault of some lines that is not closed."""
-    fault: Table = faults.Fault.__table__  # type: ignore[attr-defined]
-    found: list[tuple[str, str]] = []
-    for chunk in _chunks(line_ids):
-        where = (fault.c.line_id.in_(chunk), fault.c.superseded_at.is_(None), fault.c.closed_at.is_(None))
-        rows = session.connection().execute(select(fault.c.id, fault.c.account_id).where(*where))
-        found.extend((row.id, row.account_id) for row in rows)
-    return found
+    found = rows.read(session, faults.Fault, "line_id", line_ids, _is_open, columns=("id", "account_id"))
+    return [(row.id, row.account_id) for row in found]
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut a long list into pieces that a statement's parameters hold."""
-    for start in range(0, len(ids), _IDS_A_STATEMENT):
-        yield ids[start : start + _IDS_A_STATEMENT]
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.superseded_at.is_(None), table.c.closed_at.is_(None))

@@ -6,20 +6,31 @@ There is no other scheduler: every timer is a row with a future `due`.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Row, Table, and_, case, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import CursorResult, Row, Table, and_, bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Session
 
-from controller.services import journal
+from controller.services import journal, rows
 from controller.tables.owed import Owed
 
 _OWED: Final[Table] = Owed.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 _C: Final = _OWED.c
+
+_MINE: Final = and_(_C.noun == bindparam("n"), _C.key == bindparam("k"), _C.claimed_until == bindparam("u"))
+_REMOVAL: Final = delete(_OWED).where(_MINE, _C.version == bindparam("v"))
+_NEXT_LOOK: Final = (
+    update(_OWED)
+    .where(_MINE, _C.version == bindparam("v"))
+    .values(due=bindparam("again"), deadline=None, claimed_until=None, attempts=0, last_error=None)
+)
+_RELEASE: Final = update(_OWED).where(_MINE).values(claimed_until=None)
 
 FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=5)
@@ -57,15 +68,14 @@ def mark(
 
 
 def mark_many(
-    session: Session, noun: str, rows: Sequence[tuple[str, datetime | None, datetime]], *, now: datetime
+    session: Session, noun: str, marks: Sequence[tuple[str, datetime | None, datetime]], *, now: datetime
 ) -> None:
-    """Mark many keys of one noun in one statement; `rows` are (key, deadline, due)."""
-    if not rows:
+    """Mark many keys of one noun at once; `marks` are (key, deadline, due)."""
+    if not marks:
         return
     session.flush()
-    insert = postgresql.insert if _is_postgresql(session) else sqlite.insert
     merged: dict[str, tuple[datetime | None, datetime]] = {}
-    for key, deadline, due in rows:
+    for key, deadline, due in marks:
         known = merged.get(key, (None, due))
         merged[key] = (min((d for d in (known[0], deadline) if d is not None), default=None), min(known[1], due))
     # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
@@ -74,8 +84,7 @@ def mark_many(
         {"noun": noun, "key": key, "version": first, "deadline": deadline, "due": due, "attempts": 0}
         for key, (deadline, due) in sorted(merged.items())
     ]
-    for start in range(0, len(values), 1000):
-        session.connection().execute(_upsert(insert, values[start : start + 1000]))
+    session.connection().execute(_upsert(postgresql=_is_postgresql(session)), values)
     journal.marked(session, noun)
 
 
@@ -115,6 +124,23 @@ def settle(session: Session, held: Claim, *, again: datetime | None = None) -> b
     return bool(done)
 
 
+def settle_many(session: Session, ended: Mapping[Claim, datetime | None]) -> None:
+    """Settle many claims, each with its next look or None; one that was marked meanwhile is let go and stays due."""
+    removals: list[dict[str, Any]] = []
+    looks: list[dict[str, Any]] = []
+    releases: list[dict[str, Any]] = []
+    for held, again in ended.items():
+        mine = {"n": held.noun, "k": held.key, "u": held.until}
+        releases.append(mine)
+        if again is None:
+            removals.append({**mine, "v": held.version})
+        else:
+            looks.append({**mine, "v": held.version, "again": again})
+    for statement, given in ((_REMOVAL, removals), (_NEXT_LOOK, looks), (_RELEASE, releases)):
+        if given:
+            session.connection().execute(statement, given)
+
+
 def postpone(
     session: Session,
     held: Claim,
@@ -151,7 +177,12 @@ def postpone(
 
 def withdraw(session: Session, noun: str, key: str) -> None:
     """Nothing is owed any more for this key; a claimer who still holds it settles in vain."""
-    _rows(session, delete(_OWED).where(_C.noun == noun, _C.key == key))
+    withdraw_many(session, noun, [key])
+
+
+def withdraw_many(session: Session, noun: str, keys: Iterable[str]) -> None:
+    """Nothing is owed any more for these keys."""
+    rows.remove(session, Owed, "key", keys, noun=noun)
 
 
 def next_due(session: Session, nouns: Sequence[str]) -> datetime | None:
@@ -178,8 +209,10 @@ def backoff(noun: str, key: str, attempts: int, longest: timedelta) -> timedelta
     return whole * (0.5 + 0.5 * share)
 
 
-def _upsert(insert: Any, values: list[dict[str, Any]]) -> Any:
-    statement = insert(_OWED).values(values)
+@cache
+def _upsert(*, postgresql: bool) -> Any:
+    """Return the marking statement, built once: the database is given one row after the other, in one go."""
+    statement = pg.insert(_OWED) if postgresql else sqlite.insert(_OWED)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["noun", "key"],

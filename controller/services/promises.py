@@ -1,50 +1,98 @@
 """Promises: the hour from the report, what was observed of it, and its alarms (T§10d, 12c)."""
 
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session, col, select
 
 from controller.domain.ending import Benefit
-from controller.domain.facts import Fault
-from controller.domain.promise import promise_made
-from controller.services import alarms, journal, notices, owed, reasons
+from controller.services import alarms, journal, notices, owed, reasons, rows
+from controller.services.outcome import FaultOutcome, Hour
+from controller.services.reasons import Target
+from controller.services.rows import Found
+from controller.services.telling import Telling, owe_many
+from controller.tables.alarms import Alarm
 from controller.tables.faults import Promise
 from controller.tables.hubs import HubState
 from controller.tables.sims import SimState
 
 NOUN: Final = "promises"
+AT_RISK: Final = "promise_at_risk"
+_READY_NOTICES: Final = {Benefit.MINI_HUB.value: "ready_plug_in", Benefit.BACKUP.value: "backup_on"}
 
 
-def owe(session: Session, fault: Fault, benefit: Benefit, *, goodwill: bool, now: datetime) -> Promise:
-    """Make the promise of one benefit, or take an ended one up again; its alarms are owed rows."""
-    rules = journal.policy_of(session).rules_at(fault.reported_at)
-    made = promise_made(fault.reported_at, rules)
-    row = of_fault(session, fault.fault_id, benefit)
-    if row is None:
-        row = Promise(
-            id=journal.new_id(session),
-            fault_id=fault.fault_id,
-            benefit=benefit.value,
-            made_at=made.reported_at,
-            due_at=made.due_at,
-            goodwill=goodwill,
-        )
-    elif row.ended_at is None or row.end == "kept":
-        return row
-    row.ended_at, row.end, row.goodwill = None, None, goodwill
-    session.add(row)
-    session.flush()
-    owed.mark(session, NOUN, row.id, now=now, deadline=made.due_at, due=next_alarm(row, now, rules.alarm_shares))
-    journal.changed(session, "fault", fault.fault_id, "promised", benefit=benefit.value)
-    return row
+def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
+    """Make the promises that are due, take ended ones up again, and end those that are not owed any more."""
+    present = _present(session, [each.fault.fault_id for each in outcomes if each.hours])
+    made: list[dict[str, Any]] = []
+    again: dict[str, dict[str, Any]] = {}
+    marks: list[tuple[str, datetime | None, datetime]] = []
+    ended: list[tuple[str, Benefit]] = []
+    for outcome in outcomes:
+        for benefit, hour in outcome.hours.items():
+            fault_id = outcome.fault.fault_id
+            row = present.get((fault_id, benefit.value))
+            if hour is None:
+                ended += [(fault_id, benefit)] if row is not None and row.ended_at is None else []
+                continue
+            if row is not None and (row.ended_at is None or row.end == "kept"):
+                continue
+            id_ = journal.new_id(session) if row is None else row.id
+            if row is None:
+                made.append(_values(id_, fault_id, benefit, hour))
+            else:
+                again[id_] = {"ended_at": None, "end": None, "goodwill": hour.goodwill}
+            marks.append((id_, hour.due_at, next_alarm(hour.made_at, hour.due_at, now, hour.alarm_shares)))
+            journal.changed(session, "fault", fault_id, "promised", benefit=benefit.value)
+    rows.add(session, Promise, made)
+    rows.change(session, Promise, again)
+    owed.mark_many(session, NOUN, marks, now=now)
+    end_many(session, ended, "not_owed", now)
 
 
-def end(session: Session, fault_id: str, benefit: Benefit, how: str, now: datetime) -> None:
-    """End an open promise: not_owed, over."""
-    row = of_fault(session, fault_id, benefit)
-    if row is not None and row.ended_at is None:
-        _end(session, row, how, now)
+def _values(id_: str, fault_id: str, benefit: Benefit, hour: Hour) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "fault_id": fault_id,
+        "benefit": benefit.value,
+        "made_at": hour.made_at,
+        "due_at": hour.due_at,
+        "goodwill": hour.goodwill,
+    }
+
+
+def end_many(session: Session, which: Iterable[tuple[str, Benefit]], how: str, now: datetime) -> None:
+    """End open promises: not_owed, over."""
+    wanted = {(fault_id, benefit.value) for fault_id, benefit in which}
+    present = _present(session, {fault_id for fault_id, _ in wanted})
+    _end(session, [row for key, row in present.items() if key in wanted and row.ended_at is None], how, now)
+
+
+def _end(session: Session, ended: Sequence[Found], how: str | None, now: datetime, **more: Any) -> None:
+    """End promises, whose alarms are over with them; `how` None: kept, or late."""
+    rows.change(
+        session,
+        Promise,
+        {row.id: {"ended_at": now, "end": how or _how(row, now), "version": row.version + 1, **more} for row in ended},
+    )
+    ids = [row.id for row in ended]
+    owed.withdraw_many(session, NOUN, ids)
+    for alarm in rows.read(session, Alarm, "key", ids, _is_uncleared, kind=AT_RISK, noun="promise"):
+        alarms.clear(session, AT_RISK, "promise", alarm.key, now=now)
+
+
+def _how(row: Found, now: datetime) -> str:
+    return "kept" if now <= row.due_at or row.goodwill else "late"
+
+
+def _is_uncleared(table: Table) -> ColumnElement[bool]:
+    return table.c.cleared_at.is_(None)
+
+
+def _present(session: Session, fault_ids: Iterable[str]) -> dict[tuple[str, str], Found]:
+    return {(row.fault_id, row.benefit): row for row in rows.read(session, Promise, "fault_id", fault_ids)}
 
 
 def of_fault(session: Session, fault_id: str, benefit: Benefit) -> Promise | None:
@@ -60,26 +108,63 @@ def all_of_fault(session: Session, fault_id: str) -> tuple[Promise, ...]:
 def observe_sim(session: Session, sim: SimState, now: datetime) -> None:
     """Look whether what was observed of a SIM makes a promise ready."""
     noun, target = ("hub", sim.hub_id) if sim.hub_id else ("sim", sim.id)
-    for fault_id in reasons.open_faults(session, noun, target or sim.id):
-        observe(session, fault_id, now)
+    observe(session, reasons.open_faults(session, noun, target or sim.id), now)
 
 
-def observe(session: Session, fault_id: str, now: datetime) -> None:
-    """Look whether the promises of a fault are ready now, and tell the customer once each is."""
-    made = {row.benefit: row for row in all_of_fault(session, fault_id)}
-    hub, backup = made.get(Benefit.MINI_HUB.value), made.get(Benefit.BACKUP.value)
-    if hub is not None and hub.ready_at is None and _is_hub_ready(session, fault_id):
-        _set_ready(session, hub, now)
-        notices.owe(session, fault_id, "ready_plug_in", now, due_at=hub.due_at, at=now.isoformat())
-    if backup is not None and backup.ready_at is None and _is_backup_ready(session, fault_id):
-        _set_ready(session, backup, now)
-        notices.owe(session, fault_id, "backup_on", now, due_at=backup.due_at, at=now.isoformat())
+def observe(session: Session, fault_ids: Iterable[str], now: datetime) -> None:
+    """Look whether the promises of faults are ready now, and tell the customers once each is (decision 2)."""
+    waiting = [
+        row for row in rows.read(session, Promise, "fault_id", fault_ids, _is_running) if row.benefit in _READY_NOTICES
+    ]
+    if not waiting:
+        return
+    held = reasons.held_by(session, {row.fault_id for row in waiting})
+    on = _on(session, {target for targets in held.values() for target in targets})
+    ready = [row for row in waiting if _is_ready(held.get(row.fault_id, set()), row.benefit, on)]
+    _end(session, ready, None, now, ready_at=now)
+    for row in ready:
+        journal.audited(session, "fault", row.fault_id, "ready", benefit=row.benefit)
+        journal.changed(session, "fault", row.fault_id, "ready", benefit=row.benefit)
+    told = [
+        Telling(
+            fault_id=row.fault_id,
+            kind=_READY_NOTICES[row.benefit],
+            due_at=row.due_at,
+            facts={"at": now.isoformat()},
+        )
+        for row in ready
+    ]
+    owe_many(session, told, now)
+
+
+def _is_running(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.ready_at.is_(None), table.c.ended_at.is_(None))
+
+
+def _is_ready(held: Iterable[Target], benefit: str, on: Container[Target]) -> bool:
+    """Say whether everything that a fault keeps on for a benefit is on; with the last SIM for Backup (T§12c)."""
+    noun = "hub" if benefit == Benefit.MINI_HUB.value else "sim"
+    targets = [target for target in held if target[0] == noun]
+    return bool(targets) and all(target in on for target in targets)
+
+
+def _on(session: Session, targets: Iterable[Target]) -> frozenset[Target]:
+    """Return which hubs and SIMs are on: the carrier showed it, and for a hub its document is committed as well."""
+    hub_ids = [key for noun, key in targets if noun == "hub"]
+    sim_ids = [key for noun, key in targets if noun == "sim"]
+    found = rows.read(session, SimState, "id", sim_ids, columns=("id", "observed"))
+    backup = {("sim", row.id) for row in found if row.observed.get("backup") is True}
+    found = rows.read(session, SimState, "hub_id", hub_ids, columns=("hub_id", "observed"))
+    active = {row.hub_id for row in found if row.observed.get("state") == "active"}
+    composed = rows.read(session, HubState, "hub_id", active, columns=("hub_id", "desired"))
+    return frozenset(backup | {("hub", row.hub_id) for row in composed if row.desired.get("internet_on")})
 
 
 def observe_online(session: Session, hub_id: str, now: datetime) -> None:
     """The hub reported that forwarding is open: the homes that wait for it are online."""
-    for fault_id in reasons.open_faults(session, "hub", hub_id):
-        observe(session, fault_id, now)
+    fault_ids = reasons.open_faults(session, "hub", hub_id)
+    observe(session, fault_ids, now)
+    for fault_id in fault_ids:
         row = of_fault(session, fault_id, Benefit.MINI_HUB)
         if row is not None and row.online_at is None:
             row.online_at = now
@@ -100,15 +185,14 @@ def warn(session: Session, promise_id: str, now: datetime) -> datetime | None:
     if passed:
         severity = {0: "warning", 1: "minor", 2: "major"}.get(len(passed), "critical")
         message = f"{row.benefit} of fault {row.fault_id} is not ready, {min(share, 9.99):.0%} of its hour is gone"
-        alarms.raise_alarm(session, "promise_at_risk", "promise", row.id, severity=severity, message=message, now=now)
-    return next_alarm(row, now, rules.alarm_shares) if share < 1 else None
+        alarms.raise_alarm(session, AT_RISK, "promise", row.id, severity=severity, message=message, now=now)
+    return next_alarm(row.made_at, row.due_at, now, rules.alarm_shares) if share < 1 else None
 
 
-def next_alarm(row: Promise, now: datetime, shares: tuple[float, ...]) -> datetime:
+def next_alarm(made_at: datetime, due_at: datetime, now: datetime, shares: tuple[float, ...]) -> datetime:
     """Return the next instant at which somebody should be warned, the end of the hour included."""
-    whole = row.due_at - row.made_at
-    instants = [row.made_at + whole * share for share in (*shares, 1.0)]
-    return next((instant for instant in instants if instant > now), row.due_at)
+    instants = [made_at + (due_at - made_at) * share for share in (*shares, 1.0)]
+    return next((instant for instant in instants if instant > now), due_at)
 
 
 def open_promises(session: Session) -> tuple[Promise, ...]:
@@ -119,36 +203,3 @@ def open_promises(session: Session) -> tuple[Promise, ...]:
         .order_by(col(Promise.due_at), col(Promise.id))
     )
     return tuple(session.exec(statement))
-
-
-def _is_hub_ready(session: Session, fault_id: str) -> bool:
-    targets = reasons.open_targets(session, "hub", fault_id)
-    return bool(targets) and all(_is_on(session, hub_id) for hub_id in targets)
-
-
-def _is_on(session: Session, hub_id: str) -> bool:
-    state = session.get(HubState, hub_id)
-    sims = session.exec(select(SimState).where(SimState.hub_id == hub_id)).all()
-    active = any(sim.observed.get("state") == "active" for sim in sims)
-    return active and state is not None and bool(state.desired.get("internet_on"))
-
-
-def _is_backup_ready(session: Session, fault_id: str) -> bool:
-    targets = reasons.open_targets(session, "sim", fault_id)
-    sims: list[Any] = [session.get(SimState, target) for target in targets]
-    return bool(sims) and all(sim is not None and sim.observed.get("backup") is True for sim in sims)
-
-
-def _set_ready(session: Session, row: Promise, now: datetime) -> None:
-    row.ready_at = now
-    _end(session, row, "kept" if now <= row.due_at or row.goodwill else "late", now)
-    journal.audited(session, "fault", row.fault_id, "ready", benefit=row.benefit)
-    journal.changed(session, "fault", row.fault_id, "ready", benefit=row.benefit)
-
-
-def _end(session: Session, row: Promise, how: str, now: datetime) -> None:
-    row.ended_at, row.end = now, how
-    row.version += 1
-    session.add(row)
-    owed.withdraw(session, NOUN, row.id)
-    alarms.clear(session, "promise_at_risk", "promise", row.id, now=now)

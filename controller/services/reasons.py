@@ -1,40 +1,74 @@
 """Open reasons: what keeps a hub or a SIM on (or barred). Derived from facts anew each time, kept with their dates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import ColumnElement, Table
 from sqlmodel import Session, col, select
 
 from controller.domain.sim import Reason
-from controller.services import journal
+from controller.services import journal, rows
 from controller.tables.faults import ReasonRow
 
+# What is on: its noun (hub or sim) and its id.
+Target = tuple[str, str]
 
-def replace(session: Session, noun: str, target: str, due: Iterable[Reason], now: datetime) -> bool:
-    """Make the open reasons of a target exactly those due now: opens what is new, closes what is gone. True if any."""
-    wanted = {(each.kind.value, each.reason_id): each for each in due}
-    present = {(row.kind, row.reason): row for row in open_rows(session, noun, target)}
-    for key, row in present.items():
-        if key not in wanted:
-            row.closed_at = now
-            session.add(row)
-    for (kind, reason), each in wanted.items():
-        if (kind, reason) not in present:
-            row = ReasonRow(
-                id=journal.new_id(session),
-                noun=noun,
-                target=target,
-                kind=kind,
-                reason=reason,
-                opened_at=max(each.opened_at, now),
-            )
-            session.add(row)
-    if wanted.keys() == present.keys():
-        return False
-    session.flush()
-    journal.audited(session, noun, target, "reasons", open=sorted(f"{kind}:{reason}" for kind, reason in wanted))
-    journal.changed(session, noun, target, "reasons")
-    return True
+
+def replace_many(
+    session: Session, wanted: Mapping[Target, Sequence[Reason]], now: datetime
+) -> dict[Target, dict[str, str]]:
+    """Make the open reasons of each target exactly those due now: opens what is new, closes what is gone.
+
+    Returns what is open of each target: the reason, and its kind.
+    """
+    present: dict[Target, dict[tuple[str, str], str]] = {target: {} for target in wanted}
+    for row in rows.read(session, ReasonRow, "target", [key for _, key in wanted], _is_open):
+        if (row.noun, row.target) in present:
+            present[row.noun, row.target][row.kind, row.reason] = row.id
+    closed: dict[str, dict[str, Any]] = {}
+    opened: list[dict[str, Any]] = []
+    for target, due in wanted.items():
+        keys = {(each.kind.value, each.reason_id): each for each in due}
+        gone = [id_ for key, id_ in present[target].items() if key not in keys]
+        new = [each for key, each in keys.items() if key not in present[target]]
+        closed |= {id_: {"closed_at": now} for id_ in gone}
+        opened += [_values(session, target, each, now) for each in new]
+        if gone or new:
+            _tell(session, target, keys)
+    rows.change(session, ReasonRow, closed)
+    rows.add(session, ReasonRow, opened)
+    return {target: {each.reason_id: each.kind.value for each in due} for target, due in wanted.items()}
+
+
+def _values(session: Session, target: Target, reason: Reason, now: datetime) -> dict[str, Any]:
+    noun, key = target
+    return {
+        "id": journal.new_id(session),
+        "noun": noun,
+        "target": key,
+        "kind": reason.kind.value,
+        "reason": reason.reason_id,
+        "opened_at": max(reason.opened_at, now),
+    }
+
+
+def _tell(session: Session, target: Target, keys: Iterable[tuple[str, str]]) -> None:
+    journal.audited(session, *target, "reasons", open=sorted(f"{kind}:{reason}" for kind, reason in keys))
+    journal.changed(session, *target, "reasons")
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return table.c.closed_at.is_(None)
+
+
+def held_by(session: Session, fault_ids: Iterable[str]) -> dict[str, set[Target]]:
+    """Return what each fault keeps on."""
+    found: dict[str, set[Target]] = {}
+    for row in rows.read(session, ReasonRow, "reason", fault_ids, _is_open):
+        if row.kind != "bar":
+            found.setdefault(row.reason, set()).add((row.noun, row.target))
+    return found
 
 
 def open_rows(session: Session, noun: str, target: str) -> tuple[ReasonRow, ...]:

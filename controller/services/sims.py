@@ -1,12 +1,13 @@
 """SIMs at the carrier: intended is a fold over facts, observed is what the carrier showed; the difference is owed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import alarms, journal, owed, promises
+from controller.services import alarms, journal, owed, promises, rows
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
 from controller.tables.owed import Owed
@@ -148,16 +149,24 @@ def observe(
 
 def intend(session: Session, now: datetime, row: SimState, intended: dict[str, Any], deadline: datetime | None) -> bool:
     """Set what a SIM should be; a change owes work by `deadline`. True when it changed."""
-    if row.intended == intended:
-        return False
-    row.intended, row.intended_at = intended, now
-    row.version += 1
-    session.add(row)
-    session.flush()
-    owed.mark(session, NOUN, row.id, now=now, deadline=deadline)
-    journal.audited(session, "sim", row.id, "intended", intended=intended)
-    journal.changed(session, "sim", row.id, "intended")
-    return True
+    return bool(intend_many(session, now, [(row, intended, deadline)]))
+
+
+def intend_many(
+    session: Session, now: datetime, wanted: Sequence[tuple[Any, dict[str, Any], datetime | None]]
+) -> frozenset[str]:
+    """Set what SIMs should be: (row, intended, deadline) of each; returns the ids of those that changed."""
+    changed = {row.id: (row, intended, deadline) for row, intended, deadline in wanted if row.intended != intended}
+    values = {
+        id_: {"intended": intended, "intended_at": now, "version": row.version + 1}
+        for id_, (row, intended, _) in changed.items()
+    }
+    rows.change(session, SimState, values)
+    owed.mark_many(session, NOUN, [(id_, deadline, now) for id_, (_, _, deadline) in changed.items()], now=now)
+    for id_, (_, intended, _) in changed.items():
+        journal.audited(session, "sim", id_, "intended", intended=intended)
+        journal.changed(session, "sim", id_, "intended")
+    return frozenset(changed)
 
 
 def enrol(
@@ -207,7 +216,7 @@ def of_account(session: Session, account_id: str) -> tuple[SimState, ...]:
     return tuple(session.exec(select(SimState).where(SimState.account_id == account_id).order_by(SimState.id)))
 
 
-def is_as_intended(row: SimState) -> bool:
+def is_as_intended(row: SimState | rows.Found) -> bool:
     """Tell whether the carrier showed the SIM to be what it should be."""
     return _matches(row.intended, row.observed)
 

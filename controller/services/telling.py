@@ -1,0 +1,86 @@
+"""Many notices owed at once: what `notices.owe` does for one fault, in a fixed number of statements for any number."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from controller.services import alarms, journal, notices, owed, rows
+from controller.tables.accounts import Account
+from controller.tables.faults import Fault, Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """A notice about a fault, told once for each kind and `since`; `facts` fill the template in."""
+
+    fault_id: str
+    kind: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    since: datetime | None = None
+    due_at: datetime | None = None
+
+    def dedup(self, channel: str) -> str:
+        """Name it, so that the same thing is told once."""
+        return f"{self.kind}:{self.fault_id}:{channel}:{self.since.isoformat() if self.since else ''}"
+
+
+def owe_many(session: Session, wanted: Sequence[Telling], now: datetime) -> None:
+    """Owe notices on every channel; those that are known already are not owed again."""
+    states = _states(session, wanted)
+    new = [(each, channel) for each in wanted for channel in notices.CHANNELS if each.dedup(channel) not in states]
+    _write(session, new, now)
+    for each in wanted:
+        if any(states.get(each.dedup(channel)) == "withdrawn" for channel in notices.CHANNELS):
+            notices.owe_facts(
+                session, each.fault_id, each.kind, now, facts=each.facts, due_at=each.due_at, since=each.since
+            )
+
+
+def _states(session: Session, wanted: Iterable[Telling]) -> dict[str, str]:
+    """Return the states of the notices there are, by name."""
+    names = [each.dedup(channel) for each in wanted for channel in notices.CHANNELS]
+    found = rows.read(session, Notice, "dedup", names, columns=("dedup", "state"))
+    return {row.dedup: row.state for row in found}
+
+
+def _write(session: Session, new: Sequence[tuple[Telling, str]], now: datetime) -> None:
+    faults = {row.id: row for row in rows.read(session, Fault, "id", [each.fault_id for each, _ in new], rows.present)}
+    holders = {
+        row.id: row
+        for row in rows.read(session, Account, "id", {row.account_id for row in faults.values()}, rows.present)
+    }
+    values, marks = [], []
+    for each, channel in new:
+        fault = faults[each.fault_id]
+        row = _values(session, each, channel, fault, now)
+        values.append(row)
+        marks.append((row["id"], each.due_at, now))
+        journal.changed(session, "notice", row["id"], "owed", kind=each.kind)
+        holder = holders[fault.account_id]
+        if not (holder.email if channel == "email" else holder.mobile):
+            message = f"account {holder.id} has no address for {channel}; {each.kind} can't be told"
+            alarms.raise_alarm(
+                session, f"missing_{channel}", "account", holder.id, severity="minor", message=message, now=now
+            )
+    rows.add(session, Notice, values)
+    owed.mark_many(session, notices.NOUN, marks, now=now)
+
+
+def _values(session: Session, each: Telling, channel: str, fault: rows.Found, now: datetime) -> dict[str, Any]:
+    told = {"fault_id": fault.id, "reported_at": fault.reported_at.isoformat(), **each.facts}
+    if each.since is not None:
+        told["since"] = each.since.isoformat()
+    return {
+        "id": journal.new_id(session),
+        "account_id": fault.account_id,
+        "fault_id": fault.id,
+        "kind": each.kind,
+        "channel": channel,
+        "dedup": each.dedup(channel),
+        "facts": told,
+        "state": "owed",
+        "owed_at": now,
+    }
