@@ -19,8 +19,7 @@ def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) 
     del actor
     decided = owed.claim(session, decide.NOUN, now=now, limit=limit, lease=LEASE)
     looks = decide.redecide(session, [held.key for held in decided], now) if decided else {}
-    for held in decided:
-        owed.settle(session, held, again=looks.get(held.key))
+    owed.settle_many(session, {held: looks.get(held.key) for held in decided})
     warned = owed.claim(session, promises.NOUN, now=now, limit=limit, lease=LEASE)
     _warn(session, warned, now)
     aged = owed.claim(session, retention.NOUN, now=now, limit=1, lease=LEASE)
@@ -33,5 +32,4 @@ def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) 
 
 
 def _warn(session: Session, warned: Sequence[Claim], now: datetime) -> None:
-    for held in warned:
-        owed.settle(session, held, again=promises.warn(session, held.key, now))
+    owed.settle_many(session, {held: promises.warn(session, held.key, now) for held in warned})
