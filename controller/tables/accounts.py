@@ -26,7 +26,7 @@ class Line(Versioned, table=True):
     """A line at a place."""
 
     __tablename__ = "lines"
-    __table_args__ = indexes("lines", "landline")
+    __table_args__ = indexes("lines", "id", "landline")
 
     landline: str | None = column("recognises the line when a customer calls", _KEPT, default=None, max_length=16)
     postcode: str | None = column("estimates the delivery of a hub", _KEPT, default=None, max_length=10)

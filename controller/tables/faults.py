@@ -47,7 +47,7 @@ class Outage(Versioned, table=True):
     """A planned or unplanned outage."""
 
     __tablename__ = "outages"
-    __table_args__ = indexes("outages")
+    __table_args__ = indexes("outages", "id")
 
     from_at: datetime = column("since when", _FAULT, type=INSTANT)
     until: datetime | None = column("until when", _FAULT, type=INSTANT, default=None)
@@ -109,7 +109,7 @@ class DiagnosticsFinished(Versioned, table=True):
     """The tests of a fault (its id) are done; a delivery estimate runs from here (T§10d)."""
 
     __tablename__ = "diagnostics_finished"
-    __table_args__ = indexes("diagnostics_finished")
+    __table_args__ = indexes("diagnostics_finished", "id")
 
     at: datetime = column("when they ended", _FAULT, type=INSTANT)
     engineer_booked: bool = column("both benefits come before the visit (T§10d, 12c)", _FAULT, default=False)

@@ -68,7 +68,7 @@ class BrandFinding(Versioned, table=True):
     """A verdict on a hub's (its id's) branding, with what it rests on (T§10c)."""
 
     __tablename__ = "brand_findings"
-    __table_args__ = indexes("brand_findings")
+    __table_args__ = indexes("brand_findings", "id")
 
     verdict: str = column("whether it may be reused", _HUB, max_length=16)
     found_at: datetime = column("since when", _HUB, type=INSTANT)
