@@ -7,7 +7,7 @@ from typing import Final
 
 from device_agent.clock import Clock
 from device_agent.protocol import Request, RequestKind, RequestState
-from device_agent.store import Store
+from device_agent.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,11 @@ class Requests:
             await self._wake.wait()
             self._wake.clear()
             for request in self._asked:
-                await self._carry_out(request)
+                try:
+                    await self._carry_out(request)
+                except StoreError as error:
+                    # Not begun, or its end not kept: what cannot be remembered is not done twice either.
+                    _log.error("a request cannot be kept", extra={"kind": request.kind, "error": str(error)})
 
     def _end_interrupted(self) -> None:
         """What an earlier life began and did not end: a restart of the agent is done by being here."""

@@ -26,7 +26,7 @@ from device_agent.protocol import (
     parse_topic,
     topic,
 )
-from device_agent.store import Store
+from device_agent.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -200,11 +200,18 @@ class Session:
                 self.report()
             case Ack(boots=boots):
                 for item in boots:
-                    self._store.acknowledge(item.boot, item.seq)
+                    self._forget(item.boot, item.seq)
                 if self._has_gap():
                     self.report()
             case _:
                 _log.warning("not for a hub", extra={"type": type(message).__name__})
+
+    def _forget(self, boot: int, seq: int) -> None:
+        try:
+            self._store.acknowledge(boot, seq)
+        except StoreError as error:
+            # It is sent again later, and acknowledged again.
+            _log.error("history is not forgotten", extra={"error": str(error)})
 
     def _has_gap(self) -> bool:
         """Whether something between two held messages is lost: only the next report can tell the controller."""

@@ -130,15 +130,16 @@ class Store:
 
     def keep(self, name: str, value: bytes) -> None:
         """Keep a value under a name, over the earlier one. Raises StoreError (disk full, read-only)."""
-        try:
-            self._put(name, value)
-        except sqlite3.Error as error:
-            raise StoreError(self._path, str(error)) from None
-
-    def _put(self, name: str, value: bytes) -> None:
-        self._db.execute(
+        self._write(
             "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
         )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        """One statement, committed; returns how many rows it touched. Raises StoreError."""
+        try:
+            return self._db.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            raise StoreError(self._path, str(error)) from None
 
     def kept(self, name: str) -> bytes | None:
         """The value kept under a name."""
@@ -157,22 +158,22 @@ class Store:
     # Requests: begun at most once per id.
 
     def begin_request(self, request_id: str, kind: str) -> bool:
-        """Claim a request for good; False if any life of this hub ever began it."""
+        """Claim a request for good; False if any life of this hub ever began it. Raises StoreError."""
         place = "(SELECT coalesce(max(place), 0) + 1 FROM requests)"
-        cursor = self._db.execute(
+        claimed = self._write(
             f"INSERT INTO requests (id, kind, state, boot, place) VALUES (?, ?, 'begun', ?, {place}) "  # noqa: S608  # a constant
             "ON CONFLICT (id) DO NOTHING",
             (request_id, kind, self.boot),
         )
-        return cursor.rowcount == 1
+        return claimed == 1
 
     def end_request(self, request_id: str, state: str, message: str = "", result: dict[str, str] | None = None) -> None:
-        """Keep how it ended, and forget the oldest beyond REQUESTS_KEPT."""
-        self._db.execute(
+        """Keep how it ended, and forget the oldest beyond REQUESTS_KEPT. Raises StoreError."""
+        self._write(
             "UPDATE requests SET state = ?, message = ?, result = ? WHERE id = ?",
             (state, message, json.dumps(result or {}, sort_keys=True), request_id),
         )
-        self._db.execute(
+        self._write(
             "DELETE FROM requests WHERE state != 'begun' AND place <= (SELECT max(place) FROM requests) - ?",
             (REQUESTS_KEPT,),
         )
@@ -231,13 +232,13 @@ class Store:
         return sorted(held, key=lambda m: (m.boot, m.seq))[:limit]
 
     def acknowledge(self, boot: int, seq: int) -> None:
-        """The controller has everything of `boot` up to `seq`: forget it."""
+        """The controller has everything of `boot` up to `seq`: forget it. Raises StoreError (ask again later)."""
         self._pending = [m for m in self._pending if m.boot != boot or m.seq > seq]
         gone = self._db.execute(
             "SELECT coalesce(sum(length(payload)), 0), count(*) FROM spool WHERE boot = ? AND seq <= ?", (boot, seq)
         ).fetchone()
         if gone[1]:
-            self._db.execute("DELETE FROM spool WHERE boot = ? AND seq <= ?", (boot, seq))
+            self._write("DELETE FROM spool WHERE boot = ? AND seq <= ?", (boot, seq))
             self._bytes -= gone[0]
 
     def spool_reports(self) -> tuple[SpoolSpan, ...]:

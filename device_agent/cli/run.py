@@ -31,6 +31,7 @@ from firmware_bridge.errors import PortNotFoundError
 from firmware_bridge.host import open_host
 from firmware_bridge.host.power import Line
 from firmware_bridge.modem.generic import Modem as DriverModem
+from firmware_bridge.modem.pin import PinMemory
 from firmware_bridge.modem.recovery import RecoveringOpener
 from firmware_bridge.transport import Transport, open_transport
 
@@ -147,7 +148,7 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
     agent = Agent(
         config,
         link_port=AiomqttPort(config.broker.host, config.broker.port, tls, config.broker.keepalive_s),
-        open_modem=_opener(config, seen),
+        open_modem=_opener(config, seen, PinMemory(store.kept("pins"), keep=lambda pins: store.keep("pins", pins))),
         host=open_host(
             Path(config.state),
             wifi=config.lan.wifi,
@@ -176,7 +177,7 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
     return Exit.RESTART if agent.restart_wanted else Exit.DONE
 
 
-def _opener(config: Config, seen: dict[str, str]) -> OpenModem:
+def _opener(config: Config, seen: dict[str, str], pins: PinMemory) -> OpenModem:
     """Ports to modem: those configured, or all that look like a modem's; a modem that answers on none is recovered.
 
     What the port's USB identity tells goes into `seen`, as evidence.
@@ -195,6 +196,7 @@ def _opener(config: Config, seen: dict[str, str]) -> OpenModem:
         cut_power=supply.cycle if supply.present else None,
         opener=open_port,
         jitter=lambda seconds: seconds * rng.uniform(0.8, 1.2),
+        pins=pins,
     )
 
     async def find(ports: Sequence[str]) -> Modem:

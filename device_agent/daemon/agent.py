@@ -322,7 +322,7 @@ class Agent:
                 if controls is not None and now is not None and await self._lists.fetch(controls.lists, now):
                     self._gate.lists_changed()
                 wait_s = LIST_RETRY_MOST_S
-            except ListError as error:
+            except (ListError, StoreError) as error:
                 _log.warning("a list could not be had", extra={"error": str(error), "again_in_s": wait_s})
             if await self._asked_for_lists(wait_s):
                 wait_s = LIST_RETRY_S

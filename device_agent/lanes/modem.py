@@ -24,6 +24,7 @@ from device_agent.plan import (
     Wait,
     next_modem_step,
 )
+from device_agent.store import StoreError
 from firmware_bridge.errors import BridgeError, CommandError, PortLostError, UnsupportedError
 from firmware_bridge.types import Bearer, BearerSettings, ModemEvent, ModemEventKind, NetworkTime, SimState
 
@@ -196,6 +197,9 @@ class ModemLane:
             except BridgeError as error:
                 if lost(error):
                     raise
+                return self._failed(step, str(error))
+            except StoreError as error:
+                # A PIN is not sent when that it was sent cannot be kept.
                 return self._failed(step, str(error))
             except TimeoutError:
                 return self._failed(step, f"no end within {STEP_DEADLINE_S:g} s")

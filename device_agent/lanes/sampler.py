@@ -115,7 +115,10 @@ class Sampler:
         self._send_now = False
         self._batched_ms = now
         # Kept before it is told: what was told once is never taken back by a power cut.
-        self._store.keep("traffic", json.dumps(self._total).encode())
+        try:
+            self._store.keep("traffic", json.dumps(self._total).encode())
+        except StoreError as error:
+            _log.error("the byte counts are not kept", extra={"error": str(error)})
         self._board.total_bytes = self._total
         batch = Telemetry(boot=self._store.boot, seq=self._store.next_seq(), samples=tuple(self._samples))
         self._samples.clear()

@@ -18,9 +18,10 @@ from device_agent.protocol import (
     RequestState,
     Telemetry,
 )
+from device_agent.store import StoreError
 from firmware_bridge.errors import CommandTimeoutError
 from firmware_bridge.types import Counters, ModemEventKind, RegistrationState, Sim, SimState
-from tests.unit.agent.virtual_hub import START_MS, VirtualHub, a_hub, an_open_hub, now_s, play
+from tests.unit.agent.virtual_hub import HOUR_MS, START_MS, VirtualHub, a_hub, an_open_hub, now_s, play
 
 
 def in_an_open_hub(story: Callable[[VirtualHub], Coroutine[Any, Any, None]]) -> None:
@@ -376,6 +377,32 @@ def test_history_waits_for_the_controllers_word() -> None:
             await story(hub)
 
     play(told())
+
+
+def test_a_full_disk_leaves_the_home_online_and_the_agent_alive() -> None:
+    async def story(hub: VirtualHub) -> None:
+        assert hub._store is not None
+        db = hub._store._db
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        # What is left of the last page is used up; from here on SQLite says "database or disk is full".
+        hub.acknowledges = False
+        with pytest.raises(StoreError, match="full"):
+            hub._store.keep("ballast", bytes(100_000))
+        now = START_MS + int(now_s() * 1000)
+        asked = tuple(Request(id=f"r{n}" + "x" * 60, kind="restart_modem", expires_at=now + HOUR_MS) for n in range(32))
+        hub.publish(hub.wish(2, requests=asked, reporting=Reporting(sample_interval_s=1, telemetry_interval_s=5)))
+        for _ in range(10):
+            await asyncio.sleep(60.0)
+            assert hub.open
+        assert hub.reports()[-1].observed_revision == 2
+        hub.acknowledge(hub._store.boot, 3)
+        await asyncio.sleep(10.0)
+        assert hub.open
+        # What could not be remembered was not done more than once.
+        assert hub.modem.calls.count("reboot") <= len(asked)
+
+    in_an_open_hub(story)
 
 
 def test_two_hours_at_defaults_cost_less_than_a_twelfth_of_a_daily_megabyte() -> None:
