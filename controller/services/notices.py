@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import alarms, journal, owed, versions
+from controller.services import alarms, journal, owed, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
 from controller.tables.accounts import Account
@@ -19,7 +19,10 @@ OPEN: Final = ("owed", "sent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWork:
-    """A notice to send: `to` is the address as it is known now, None when there is none."""
+    """A notice to send: `to` is the address as it is known now, None when there is none.
+
+    `may_have_left`: an earlier attempt may have sent it.
+    """
 
     id: str
     kind: str
@@ -28,6 +31,7 @@ class NoticeWork:
     holder_name: str
     facts: dict[str, Any]
     state: str
+    may_have_left: bool = False
 
 
 def owe(
@@ -82,7 +86,39 @@ def look(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> No
         holder_name=account.holder_name,
         facts={"at": row.owed_at.isoformat(), **row.facts},
         state=row.state,
+        may_have_left=row.attempted_at is not None,
     )
+
+
+def attempt(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> NoticeWork | None:
+    """Return what is to be sent now, and write that from now on it may have left; None when nothing is owed.
+
+    Written before the message is: a crash after it left must not let a withdrawal go untold. Raises NotFoundError.
+    """
+    row = _get(session, notice_id)
+    if row.state != "owed":
+        return None
+    work = look(session, actor, now, notice_id=notice_id)
+    if work.to:
+        row.attempted_at = row.attempted_at or now
+        session.add(row)
+    return work
+
+
+def record_unsent(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> None:
+    """Record that nothing of it ever left; only for a notice that no earlier attempt may have sent."""
+    del actor, now
+    row = _get(session, notice_id)
+    row.attempted_at = None
+    session.add(row)
+
+
+def record_doubt(session: Session, actor: Actor, now: datetime, *, notice_id: str, error: str) -> None:
+    """Record that nobody knows whether it left."""
+    del actor, now
+    row = _get(session, notice_id)
+    row.error = error[:300]
+    session.add(row)
 
 
 def record(
@@ -95,10 +131,17 @@ def record(
     reference: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Record that a notice was sent, delivered or can't be delivered; what depends on it is decided again."""
+    """Record that a notice was sent, delivered or can't be delivered; what depends on it is decided again.
+
+    When no copy of it can be delivered, telling the customer becomes a person's task.
+    """
     del actor
     row = _get(session, notice_id)
+    # All copies are locked first: two that fail at once must not each wait for the other.
+    copies = copies_of(session, row) if outcome == "undeliverable" else ()
     if row.state not in OPEN:
+        if row.state == "withdrawn" and outcome != "undeliverable":
+            _left_after_withdrawal(session, row, now)
         return
     row.state = outcome
     row.sent_at = row.sent_at or now if outcome != "undeliverable" else row.sent_at
@@ -110,24 +153,47 @@ def record(
     journal.audited(session, "notice", row.id, outcome, kind=row.kind, channel=row.channel)
     journal.changed(session, "notice", row.id, outcome, kind=row.kind)
     if outcome == "undeliverable":
-        message = f"{row.kind} can't be delivered by {row.channel}: {error or 'no address'}"
-        alarms.raise_alarm(
-            session, "notice_undeliverable", "notice", row.id, severity="minor", message=message, now=now
-        )
+        _give_to_a_person(session, row, copies, now)
     if row.kind == "switch_off":
         owed.mark(session, "decide", row.account_id, now=now)
 
 
+def told_by_a_person(session: Session, notice_id: str, now: datetime) -> None:
+    """Record that a person told the customer what this notice and its copies could not."""
+    for row in copies_of(session, _get(session, notice_id)):
+        if row.state == "undeliverable":
+            row.state, row.settled_at, row.reference = "delivered", now, "by a person"
+            row.sent_at = row.sent_at or now
+            row.version += 1
+            session.add(row)
+            journal.changed(session, "notice", row.id, "delivered", kind=row.kind)
+            alarms.clear(session, "notice_undeliverable", "notice", row.id, now=now)
+            owed.mark(session, "decide", row.account_id, now=now)
+    session.flush()
+
+
+def copies_of(session: Session, row: Notice) -> tuple[Notice, ...]:
+    """Return the copies of one notice on every channel, itself included; withdrawn ones are none."""
+    statement = select(Notice).where(
+        Notice.fault_id == row.fault_id, Notice.kind == row.kind, Notice.state != "withdrawn"
+    )
+    since = row.facts.get("since")
+    found = session.exec(statement.order_by(Notice.id).with_for_update()).all()
+    return tuple(each for each in found if each.facts.get("since") == since)
+
+
 def withdraw(session: Session, fault_id: str, kind: str, now: datetime) -> bool:
-    """Withdraw the notices of a kind; those that left already are followed by the caller's own. True if any left."""
+    """Withdraw the notices of a kind; those that left, or may have, are followed by the caller's own. True if any."""
     statement = select(Notice).where(Notice.fault_id == fault_id, Notice.kind == kind, Notice.state != "withdrawn")
     told = False
-    for row in session.exec(statement):
-        told = told or row.sent_at is not None
+    for row in session.exec(statement.with_for_update()):
+        told = told or row.sent_at is not None or row.attempted_at is not None
         row.state, row.settled_at = "withdrawn", now
         row.version += 1
         session.add(row)
         owed.withdraw(session, NOUN, row.id)
+        tasks.withdraw(session, tasks.TELL_CUSTOMER, row.id, now)
+        alarms.clear(session, "notice_undeliverable", "notice", row.id, now=now)
         journal.changed(session, "notice", row.id, "withdrawn", kind=kind)
     session.flush()
     return told
@@ -176,8 +242,35 @@ def _owe_one(
     journal.changed(session, "notice", row.id, "owed", kind=kind)
 
 
+def _give_to_a_person(session: Session, row: Notice, copies: tuple[Notice, ...], now: datetime) -> None:
+    """Raise the alarm; open the task once the last copy is undeliverable too."""
+    message = f"{row.kind} can't be delivered by {row.channel}: {row.error or 'no address'}"
+    alarms.raise_alarm(session, "notice_undeliverable", "notice", row.id, severity="minor", message=message, now=now)
+    if any(each.state != "undeliverable" for each in copies):
+        return
+    why = "; ".join(f"{each.channel}: {each.error or 'no address'}" for each in copies)
+    tasks.open_task(
+        session,
+        tasks.TELL_CUSTOMER,
+        row.id,
+        now,
+        account_id=row.account_id,
+        fault_id=row.fault_id,
+        reason=f"tell the customer {row.kind}: {why}",
+    )
+
+
+def _left_after_withdrawal(session: Session, row: Notice, now: datetime) -> None:
+    """Follow a notice that left while it was being withdrawn by its withdrawal, if nobody did."""
+    row.sent_at = row.sent_at or now
+    session.add(row)
+    session.flush()
+    if row.kind == "switch_off" and row.fault_id is not None:
+        owe(session, row.fault_id, "switch_off_withdrawn", now, since=row.settled_at)
+
+
 def _get(session: Session, notice_id: str) -> Notice:
-    row = session.get(Notice, notice_id)
+    row = session.get(Notice, notice_id, with_for_update=True)
     if row is None:
         raise NotFoundError("notice", notice_id)
     return row

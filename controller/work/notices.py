@@ -11,14 +11,14 @@ from typing import Final
 import structlog
 from sqlmodel import Session
 
-from controller.notify.port import Medium, Message, Notifier, NotifyError, UndeliverableError
+from controller.notify.port import Medium, Message, Notifier, NotifyError, NotSentError, UndeliverableError
 from controller.notify.templates import render
 from controller.services import notices, owed
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import postpone, settle
+from controller.work.loop import settle
 
 ACTOR: Final = Actor.system("work.notices")
 # With the rows' own back-off about a quarter of an hour.
@@ -42,11 +42,11 @@ class Notices:
         except UndeliverableError as error:
             await self._end(claim, "undeliverable", error=str(error))
         except NotifyError as error:
-            if claim.attempts + 1 >= MOST_ATTEMPTS:
-                await self._end(claim, "undeliverable", error=str(error))
-                return
             self._log.warning("notice_not_sent", notice=work.id, kind=work.kind, error=str(error))
-            await self._database.run(postpone, actor=ACTOR, now=self._now(), claim=claim, error=str(error))
+            sure = isinstance(error, NotSentError) and not work.may_have_left
+            await self._database.run(
+                record_failure, actor=ACTOR, now=self._now(), claim=claim, error=str(error), sure=sure
+            )
         else:
             self._log.info("notice_sent", notice=work.id, kind=work.kind, channel=work.channel)
             # Taken by the side that is responsible for delivering it; nothing more will be heard of it.
@@ -61,15 +61,26 @@ class Notices:
 
 
 def look(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> notices.NoticeWork | None:
-    """Return the notice if it is still owed; None, and settled, otherwise."""
+    """Return the notice if it is still owed, written down as one that may leave; None, and settled, otherwise."""
     try:
-        work = notices.look(session, actor, now, notice_id=claim.key)
+        work = notices.attempt(session, actor, now, notice_id=claim.key)
     except NotFoundError:
         work = None
-    if work is None or work.state != "owed":
+    if work is None:
         settle(session, actor, now, claim=claim)
-        return None
     return work
+
+
+def record_failure(session: Session, actor: Actor, now: datetime, *, claim: Claim, error: str, sure: bool) -> None:
+    """Record an attempt that failed: it is made again, a bounded number of times. `sure`: nothing left."""
+    if sure:
+        notices.record_unsent(session, actor, now, notice_id=claim.key)
+    else:
+        notices.record_doubt(session, actor, now, notice_id=claim.key, error=error)
+    if claim.attempts + 1 >= MOST_ATTEMPTS:
+        record(session, actor, now, claim=claim, outcome="undeliverable", reference=None, error=error)
+    else:
+        owed.postpone(session, claim, error, now)
 
 
 def record(

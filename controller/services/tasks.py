@@ -1,0 +1,90 @@
+"""What only a person can do: opened with a reason, once for each thing, and closed by somebody or by events."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from controller.services import journal
+from controller.services.actor import Actor
+from controller.services.errors import ConflictError, NotFoundError
+from controller.tables.tasks import OperatorTask
+
+TELL_CUSTOMER: Final = "tell_customer"
+STOP_PARCEL: Final = "stop_parcel"
+DONE: Final = "done"
+NOT_NEEDED: Final = "not_needed"
+
+
+def open_task(
+    session: Session, kind: str, key: str, now: datetime, *, account_id: str, fault_id: str | None, reason: str
+) -> OperatorTask:
+    """Open the task, or return the open one of this kind and thing."""
+    row = of_thing(session, kind, key)
+    if row is not None:
+        return row
+    row = OperatorTask(
+        id=journal.new_id(session),
+        kind=kind,
+        key=key,
+        account_id=account_id,
+        fault_id=fault_id,
+        reason=reason[:500],
+        opened_at=now,
+    )
+    session.add(row)
+    session.flush()
+    journal.audited(session, "task", row.id, "opened", kind=kind)
+    journal.changed(session, "task", row.id, "opened", kind=kind)
+    return row
+
+
+def close(session: Session, actor: Actor, now: datetime, *, task_id: str, outcome: str, note: str = "") -> OperatorTask:
+    """Close a task; the same again is once. `done` of telling a customer is as good as a delivered notice.
+
+    Raises NotFoundError, and ConflictError for one that was closed with another outcome.
+    """
+    row = session.get(OperatorTask, task_id, with_for_update=True)
+    if row is None:
+        raise NotFoundError("task", task_id)
+    if row.closed_at is not None:
+        if row.outcome == outcome:
+            return row
+        raise ConflictError(f"the task was closed as {row.outcome}", remedy="read it again")
+    _close(session, row, now, by=actor.name, outcome=outcome, note=note)
+    if row.kind == TELL_CUSTOMER and outcome == DONE:
+        from controller.services import notices
+
+        notices.told_by_a_person(session, row.key, now)
+    return row
+
+
+def withdraw(session: Session, kind: str, key: str, now: datetime) -> None:
+    """Close a task that events made needless."""
+    row = of_thing(session, kind, key)
+    if row is not None:
+        _close(session, row, now, by="system", outcome=NOT_NEEDED, note="")
+
+
+def of_thing(session: Session, kind: str, key: str) -> OperatorTask | None:
+    """Return the open task of this kind about a thing."""
+    statement = select(OperatorTask).where(
+        OperatorTask.kind == kind, OperatorTask.key == key, col(OperatorTask.closed_at).is_(None)
+    )
+    return session.exec(statement).first()
+
+
+def list_open(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[OperatorTask, ...]:
+    """Return the open tasks, the oldest first."""
+    del actor, now
+    statement = select(OperatorTask).where(col(OperatorTask.closed_at).is_(None))
+    return tuple(session.exec(statement.order_by(col(OperatorTask.opened_at), OperatorTask.id).limit(limit)))
+
+
+def _close(session: Session, row: OperatorTask, now: datetime, *, by: str, outcome: str, note: str) -> None:
+    row.closed_at, row.closed_by, row.outcome, row.note = now, by, outcome, note[:500]
+    row.version += 1
+    session.add(row)
+    session.flush()
+    journal.audited(session, "task", row.id, "closed", kind=row.kind, outcome=outcome)
+    journal.changed(session, "task", row.id, "closed", kind=row.kind)
