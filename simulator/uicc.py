@@ -13,6 +13,7 @@ FILE_NOT_FOUND: Sw = (0x6A, 0x82)
 RECORD_NOT_FOUND: Sw = (0x6A, 0x83)
 WRONG_LENGTH: Sw = (0x67, 0x00)
 WRONG_PARAMETERS: Sw = (0x6B, 0x00)
+WRONG_STRUCTURE: Sw = (0x69, 0x81)  # command incompatible with file structure
 SECURITY_NOT_SATISFIED: Sw = (0x69, 0x82)
 BLOCKED: Sw = (0x69, 0x83)
 UNKNOWN_INSTRUCTION: Sw = (0x6D, 0x00)
@@ -24,6 +25,8 @@ EF_LI, EF_IMSI, EF_UST, EF_GID1, EF_GID2, EF_MSISDN = 0x6F05, 0x6F07, 0x6F38, 0x
 EF_SMSP, EF_SPN, EF_PLMNWACT, EF_OPLMNWACT, EF_HPLMNWACT = 0x6F42, 0x6F46, 0x6F60, 0x6F61, 0x6F62
 EF_PSLOCI, EF_ACC, EF_FPLMN, EF_LOCI, EF_AD, EF_ECC, EF_EPSLOCI = 0x6F73, 0x6F78, 0x6F7B, 0x6F7E, 0x6FAD, 0x6FB7, 0x6FE3
 
+# STATUS, GET RESPONSE, READ and UPDATE BINARY, READ and UPDATE RECORD.
+_FILE_INSTRUCTIONS = frozenset({0xF2, 0xC0, 0xB0, 0xD6, 0xB2, 0xDC})
 _FREE_TO_READ = frozenset({EF_ICCID, EF_DIR, EF_PL, EF_ECC, EF_LI, EF_AD, EF_SPN, EF_UST})
 
 
@@ -102,12 +105,12 @@ class PinState:
         return self.tries == 0
 
     def verify(self, code: str) -> bool:
-        """True for the right code; a wrong one costs a try."""
+        """True for the right code; a wrong one costs a try, but not what was verified before, until it blocks."""
         if self.blocked:
             return False
         if code != self.code:
             self.tries -= 1
-            self.verified = False
+            self.verified = self.verified and not self.blocked
             return False
         self.tries, self.verified = 3, True
         return True
@@ -173,6 +176,8 @@ class Uicc:
     def access(self, instruction: int, number: int, parameters: tuple[int, int, int], data: bytes) -> tuple[Sw, bytes]:
         """One restricted access (+CRSM, TS 27.007 clause 8.18): status word and response data."""
         stored = self.files.get(number)
+        if instruction not in _FILE_INSTRUCTIONS:
+            return UNKNOWN_INSTRUCTION, b""
         if instruction == 0xF2:  # STATUS
             return OK, directory_response(MF if number == 0 else number)
         if stored is None:
@@ -198,6 +203,8 @@ class Uicc:
             return OK, directory_response(self._selected.directory)
         if instruction in {0x20, 0x2C, 0x24, 0x26, 0x28}:
             return self._pin_command(instruction, p2, data), b""
+        if instruction not in _FILE_INSTRUCTIONS:
+            return UNKNOWN_INSTRUCTION, b""
         if self._selected.file is None:
             return (0x69, 0x86), b""  # no EF selected
         return self.access(instruction, self._selected.file, (p1, p2, p3), data)
@@ -236,13 +243,13 @@ def _access_content(stored: File, instruction: int, parameters: tuple[int, int, 
     if instruction in {0xB0, 0xD6}:
         start, size = (p1 << 8) | p2, p3
         if stored.record_length:
-            return (0x69, 0x81), b""  # command incompatible with file structure
-    elif instruction in {0xB2, 0xDC}:
-        start, size = (p1 - 1) * stored.record_length, stored.record_length
-        if not 1 <= p1 <= len(stored.content) // max(stored.record_length, 1):
-            return RECORD_NOT_FOUND, b""
+            return WRONG_STRUCTURE, b""
     else:
-        return UNKNOWN_INSTRUCTION, b""
+        if not stored.record_length:
+            return WRONG_STRUCTURE, b""
+        start, size = (p1 - 1) * stored.record_length, stored.record_length
+        if not 1 <= p1 <= len(stored.content) // stored.record_length:
+            return RECORD_NOT_FOUND, b""
     if start > len(stored.content):
         return WRONG_PARAMETERS, b""
     if instruction in {0xD6, 0xDC}:

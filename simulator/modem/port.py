@@ -53,7 +53,7 @@ class PortSettings:
     header: bool = False  # +CSDH
     dtr: int = 2  # &D
     dcd: int = 1  # &C
-    registers: dict[int, int] = field(default_factory=lambda: {0: 0, 3: 13, 4: 10, 5: 8, 7: 60})
+    registers: dict[int, int] = field(default_factory=lambda: {0: 0, 3: 13, 4: 10, 5: 8, 6: 2, 7: 60, 8: 2, 10: 15})
     reports: dict[str, int] = field(default_factory=dict)  # n of +CREG, +CGREG, +CEREG
     parameters: dict[str, str] = field(default_factory=dict)
 

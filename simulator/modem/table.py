@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from simulator.modem.answers import Answer
-from simulator.modem.results import Cme
+from simulator.modem.results import Cme, Refusal
 from simulator.modem.syntax import Call, Op
 
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
     from simulator.modem.port import Port
+
+
+class BadParameterError(Cme):
+    """A parameter is missing or out of its range; each family of commands has its own word for it."""
+
+    def __init__(self) -> None:
+        super().__init__(50)
 
 
 @dataclass(slots=True)
@@ -29,27 +36,28 @@ class Request:
         return self.call.args
 
     def text(self, place: int, default: str | None = None) -> str:
-        """A parameter as text. Raises Cme(50) when it is missing and has no default."""
+        """A parameter as text. Raises BadParameterError when it is missing and has no default."""
         value = self.args[place] if place < len(self.args) else None
         if value is None:
             if default is None:
-                raise Cme(50)
+                raise BadParameterError
             return default
         return value
 
     def number(self, place: int, default: int | None = None, *, low: int = 0, high: int = 2**31) -> int:
-        """A parameter as a decimal number within bounds. Raises Cme(50) for anything else."""
+        """A parameter as a decimal number within bounds. Raises BadParameterError for anything else."""
         value = self.args[place] if place < len(self.args) else None
         if value is None or not value:
             if default is None:
-                raise Cme(50)
+                raise BadParameterError
             return default
         if not value.isascii() or not value.isdecimal() or not low <= int(value) <= high:
-            raise Cme(50)
+            raise BadParameterError
         return int(value)
 
 
 Handler: TypeAlias = Callable[[Request], Answer]
+Blame: TypeAlias = "Callable[[Port], Refusal]"
 Table: TypeAlias = Mapping[tuple[str, Op], "Entry"]
 
 
@@ -62,18 +70,28 @@ class Entry:
     pace: str = "plain"
     needs: str = ""
     abortable: bool = False
+    blame: Blame | None = None
 
     def run(self, port: Port, call: Call) -> Answer:
         """Answer the call. Raises Refusal."""
         if self.needs:
             port.modem.require(self.needs)
-        return self.handler(Request(port.modem, port, call))
+        try:
+            return self.handler(Request(port.modem, port, call))
+        except BadParameterError:
+            if self.blame is None:
+                raise
+            raise self.blame(port) from None
 
 
 @dataclass(slots=True)
 class Commands:
-    """A set of commands under construction; modules fill one each."""
+    """A set of commands under construction; modules fill one each.
 
+    `blame` words a wrong parameter where it is not +CME ERROR: 50.
+    """
+
+    blame: Blame | None = None
     entries: dict[tuple[str, Op], Entry] = field(default_factory=dict)
 
     def on(
@@ -83,7 +101,7 @@ class Commands:
 
         def register(handler: Handler) -> Handler:
             for op in ops or (Op.EXECUTE,):
-                self.entries[name, op] = Entry(name, handler, pace, needs, abortable)
+                self.entries[name, op] = Entry(name, handler, pace, needs, abortable, self.blame)
             return handler
 
         return register

@@ -17,6 +17,7 @@ from simulator.modem.commands import (
     security,
     simcom,
     sms,
+    supplementary,
     zte,
 )
 from simulator.modem.commands.parameters import add_parameters
@@ -28,7 +29,7 @@ from simulator.modem.table import Commands, Table
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
 
-_GENERIC = (basic, identity, security, network, packet, power, sms)
+_GENERIC = (basic, identity, security, network, packet, power, sms, supplementary)
 
 
 _VENDORS: Mapping[str, tuple[Commands, type[Habits]]] = {

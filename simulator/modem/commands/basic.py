@@ -5,12 +5,19 @@ from __future__ import annotations
 import copy
 
 from simulator.modem.answers import Answer
-from simulator.modem.port import PortSettings
+from simulator.modem.port import Port, PortSettings
 from simulator.modem.results import Cme, Refusal
 from simulator.modem.syntax import Op
 from simulator.modem.table import Commands, Request
 
-COMMANDS = Commands()
+
+def _blame(_port: Port) -> Refusal:
+    """V.250 knows no error but this one."""
+    return Refusal("ERROR")
+
+
+COMMANDS = Commands(_blame)
+_CHARACTERS = (3, 4, 5)  # S registers that hold a character
 _CHARSETS = ("GSM", "IRA", "UCS2")
 
 
@@ -49,24 +56,32 @@ def terminal_ready(request: Request) -> None:
     request.port.settings.dtr = request.number(0, 0, high=2)
 
 
-def _accepted(_request: Request) -> Answer:
-    """A setting that means nothing here (speaker, extended results, flow control)."""
-    return None
+def _accept(name: str, most: int) -> None:
+    """A setting that means nothing here (speaker, extended results, flow control), within its values."""
+
+    @COMMANDS.on(name)
+    def accepted(request: Request) -> None:
+        request.number(0, 0, high=most)
 
 
-for _name in ("X", "L", "M", "T", "P", "&S", "&K", "&Q", "&R", "&G", "&J", "&T", "&Y", "&P", "B", "C", "N", "W"):
-    COMMANDS.on(_name)(_accepted)
+for _names, _most in (("X", 4), ("LMN", 3), ("TP", 0), ("BCW", 1)):
+    for _name in _names:
+        _accept(_name, _most)
+for _name in ("&S", "&K", "&Q", "&R", "&G", "&J", "&T", "&Y", "&P"):
+    _accept(_name, 9)
 
 
 @COMMANDS.on("Z")
 def restore(request: Request) -> None:
     """ATZ: the stored profile."""
+    request.number(0, 0, high=1)
     _use(request, request.modem.fresh_port_settings())
 
 
 @COMMANDS.on("&F")
 def factory(request: Request) -> None:
     """AT&F: the factory's settings, without touching what is stored."""
+    request.number(0, 0, high=1)
     _use(request, PortSettings(cmee=int(request.modem.personality.quirk("factory_cmee", 0))))
 
 
@@ -77,6 +92,7 @@ def _use(request: Request, settings: PortSettings) -> None:
 @COMMANDS.on("&W")
 def store(request: Request) -> None:
     """AT&W: keep this port's settings for every start to come."""
+    request.number(0, 0, high=1)
     request.modem.stored.profile = copy.deepcopy(request.port.settings)
 
 
@@ -90,18 +106,21 @@ def view(request: Request) -> Answer:
 
 @COMMANDS.on("S", Op.READ, Op.SET)
 def register(request: Request) -> Answer:
-    """ATSn? and ATSn=v."""
+    """ATSn? and ATSn=v, for the registers this modem has; line characters are ASCII (V.250 clause 6.2)."""
     number = request.number(0, high=255)
     held = request.port.settings.registers
+    if number not in held:
+        raise Refusal("ERROR")
     if request.call.op is Op.SET:
-        held[number] = request.number(1, high=255)
+        held[number] = request.number(1, high=127 if number in _CHARACTERS else 255)
         return None
-    return (f"{held.get(number, 0):03d}",)
+    return (f"{held[number]:03d}",)
 
 
 @COMMANDS.on("H")
 def hang_up(request: Request) -> None:
     """ATH: end the data call of this port."""
+    request.number(0, 0, high=1)
     cid = request.port.data_cid
     request.port.drop_call(announce=False)
     if cid is not None:
@@ -114,6 +133,7 @@ COMMANDS.entries["+CHUP", Op.EXECUTE] = COMMANDS.entries["H", Op.EXECUTE]
 @COMMANDS.on("O")
 def online(request: Request) -> Answer:
     """ATO: back to the data call."""
+    request.number(0, 0, high=1)
     return request.port.resume_data()
 
 

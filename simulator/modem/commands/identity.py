@@ -84,6 +84,15 @@ def own_number(request: Request) -> Answer:
 COMMANDS.fixed("+CNUM", Op.TEST, ())
 
 
+@COMMANDS.on("+CLAC")
+def commands(request: Request) -> Answer:
+    """+CLAC: every command there is."""
+    return tuple(f"AT{name}" for name in sorted({name for name, _ in request.modem.table}))
+
+
+COMMANDS.fixed("+CLAC", Op.TEST, ())
+
+
 def subscription_of(request: Request) -> Subscription:
     """The subscription on the card. Raises Cme(10) without one."""
     card = request.modem.card

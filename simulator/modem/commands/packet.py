@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Address
 
 from simulator.modem.answers import Answer, Connect
@@ -15,6 +16,8 @@ from simulator.radio.bearers import PdpContext
 COMMANDS = Commands()
 _KINDS = {"IP", "IPV6", "IPV4V6", "PPP"}
 _LAST_CID = 16
+# TS 27.007 clause 10.2.1.1: *99[*address[*protocol[*cid]]]#, the address and the protocol meaning nothing here.
+_PACKET_CALL = re.compile(r"\*99(?:\*[0-9.]*(?:\*[A-Z0-9]*(?:\*(\d{1,2}))?)?)?#?;?")
 _DIAL_SPEED = "CONNECT 150000000"
 
 
@@ -210,6 +213,9 @@ def packet_events(request: Request) -> Answer:
 COMMANDS.fixed("+CGEREP", Op.TEST, ("+CGEREP: (0-2),(0,1)",))
 
 
+COMMANDS.fixed("+CGDATA", Op.TEST, ('+CGDATA: ("PPP")',))
+
+
 @COMMANDS.on("+CGDATA", Op.SET, pace="bearer", needs="sim")
 def enter_data(request: Request) -> Answer:
     """+CGDATA="PPP",cid: data mode on a context."""
@@ -220,12 +226,10 @@ def enter_data(request: Request) -> Answer:
 def dial(request: Request) -> Answer:
     """ATD: `*99***cid#` opens a packet call; there is no voice here."""
     number = request.call.raw.upper().lstrip("TP")
-    if not number.startswith("*99"):
+    match = _PACKET_CALL.fullmatch(number)
+    if match is None:
         raise Refusal("NO CARRIER")
-    fields = number.rstrip(";#").split("*")
-    digits = fields[-1] if len(fields) > 2 and fields[-1].isdecimal() else "1"
-    cid = 1 if fields[-1] == "99" else int(digits)
-    return _dial(request, cid)
+    return _dial(request, int(match[1] or 1))
 
 
 def _dial(request: Request, cid: int) -> Answer:

@@ -31,23 +31,36 @@ def pin_state(request: Request) -> Answer:
 def enter_pin(request: Request) -> Answer:
     """+CPIN=pin, or puk,newpin."""
     card = card_of(request)
-    pin, new = request.text(0), request.args[1] if len(request.args) > 1 else None
+    pin, new = request.text(0), _new_pin(request, 1) if len(request.args) > 1 else None
     if card.status == "READY":
         raise Cme(3)
     if card.status == "SIM PUK":
         if new is None:
             raise Cme(12)
-        correct = card.pin1.unblock(pin, new)
+        if not card.pin1.unblock(pin, new):
+            raise Cme(16)
     else:
-        correct = card.pin1.verify(pin)
-    if not correct:
-        raise _wrong(card.pin1)
+        _check(request, card.pin1, _new_pin(request, 0))
     request.modem.plan(_UNLOCKED_PAUSE_S, lambda: _unlocked(request))
     return None
 
 
-def _wrong(pin: PinState) -> Cme:
-    return Cme(12 if pin.blocked else 16)
+def _new_pin(request: Request, place: int) -> str:
+    """A PIN as the card takes it: what has not 4 to 8 digits never reaches it, and costs no try."""
+    pin = request.text(place)
+    if not (pin.isascii() and pin.isdecimal() and 4 <= len(pin) <= 8):
+        raise Cme(50)
+    return pin
+
+
+def _check(request: Request, pin: PinState, code: str) -> None:
+    """Verify. Raises Cme: 16 for a wrong code, 12 when none counts any more, after which there is no service."""
+    if pin.verify(code):
+        return
+    if not pin.blocked:
+        raise Cme(16)
+    request.modem.refresh_subscription()
+    raise Cme(12)
 
 
 def _unlocked(request: Request) -> None:
@@ -68,10 +81,7 @@ def facility_lock(request: Request) -> Answer:
         return (f"+CLCK: {int(facility == 'SC' and card.pin1.enabled)}",)
     if facility != "SC":
         raise Cme(4)
-    if card.pin1.blocked:
-        raise Cme(12)
-    if not card.pin1.verify(request.text(2)):
-        raise _wrong(card.pin1)
+    _check(request, card.pin1, _new_pin(request, 2))
     card.pin1.enabled = mode == 1
     return None
 
@@ -88,9 +98,9 @@ def change_password(request: Request) -> Answer:
         raise Cme(4)
     if pin is card.pin1 and not pin.enabled:
         raise Cme(3)
-    if not pin.verify(request.text(1)):
-        raise _wrong(pin)
-    pin.code = request.text(2)
+    old, new = _new_pin(request, 1), _new_pin(request, 2)
+    _check(request, pin, old)
+    pin.code = new
     return None
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from simulator.modem.answers import Answer, Later, Prompt
 from simulator.modem.commands.basic import decoded, encoded
 from simulator.modem.memory import StoredMessage
 from simulator.modem.messages import CAPACITY, READ, SENT, STATUS_WORDS, UNREAD, UNSENT, in_charset, pdu_text
-from simulator.modem.results import Cme, Cms
+from simulator.modem.port import Port
+from simulator.modem.results import Cme, Cms, Refusal
 from simulator.modem.syntax import Op
 from simulator.modem.table import Commands, Request
 from simulator.modem.tpdu import TpduError, read_delivered, read_submit, submit
 
-COMMANDS = Commands()
+
+def _blame(port: Port) -> Refusal:
+    """A wrong parameter in the terms of TS 27.005 clause 3.2.5."""
+    return Cms(305 if port.settings.text_mode else 304)
+
+
+COMMANDS = Commands(_blame)
 _MEMORIES = '("ME","MT","SM","SR")'
+_NUMBER = re.compile(r"\+?[0-9*#]{1,20}")
 _NEW_MESSAGE_RANGES = (2, 3, 3, 2, 1)
 
 
@@ -282,6 +292,8 @@ def send_stored(request: Request) -> Answer:
 
 
 def _composed(request: Request, number: str, text: bytes) -> bytes:
+    if not _NUMBER.fullmatch(number):
+        raise Cms(305)
     report = bool(request.modem.volatile.text_parameters[0] & 0x20)
     try:
         return submit(number, decoded(request, text.decode("latin-1")), report=report)

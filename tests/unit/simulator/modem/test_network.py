@@ -172,3 +172,20 @@ def test_the_clock_is_unset_until_the_network_tells_the_time() -> None:
     assert modem.value("AT+QLTS") == '""'
     modem.ask('AT+CCLK="26/07/01,10:00:00+04"')
     assert clock_of(modem) == "26/07/01,09:00:00+04"  # an EC25 shows UTC unless +CTZU=3
+
+
+def test_codes_are_answered_after_ok_in_the_alphabet_asked_for() -> None:
+    modem = terminal()
+    modem.ask("AT+CUSD=1")
+    assert modem.ask('AT+CUSD=1,"*#100#",15') == ["OK"]
+    assert '\r\n+CUSD: 0,"Your number is +447700900001",15\r\n' in modem.pass_time(3)
+    modem.ask('AT+CSCS="UCS2"')
+    assert modem.ask(f'AT+CUSD=1,"{"*99#".encode("utf-16-be").hex()}",15') == ["OK"]
+    assert modem.pass_time(3) == "\r\n+CUSD: 4\r\n"
+    modem.ask('AT+CSCS="GSM"')
+    assert modem.ask('AT+CUSD=1,"hello"') == ["+CME ERROR: 50"]
+    assert modem.value("AT+CUSD?") == "1"
+    modem.ask('AT+CUSD=0,"*#100#"')
+    assert not modem.pass_time(3)
+    modem.ask("AT+CFUN=4")
+    assert modem.ask('AT+CUSD=1,"*#100#"') == ["+CME ERROR: 30"]

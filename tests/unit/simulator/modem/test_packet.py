@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,3 +149,23 @@ def test_traffic_never_runs_backwards(steps: list[tuple[float, bool]]) -> None:
         assert totals >= last
         assert running or totals == last
         last = totals
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [
+        ("*99#", "CONNECT"),
+        ("*99***1#", "CONNECT"),
+        ("T*99***1#", "CONNECT"),
+        ("*99*10.0.0.1*PPP*1#", "CONNECT"),
+        ("*99***2#", "NO CARRIER"),  # no such context
+        ("*99***x#", "NO CARRIER"),
+        ("*98*1#", "NO CARRIER"),
+        ("07700900123;", "NO CARRIER"),
+        ("", "NO CARRIER"),
+    ],
+)
+def test_what_can_be_dialled(number: str, outcome: str) -> None:
+    modem = terminal()
+    modem.ask('AT+CGDCONT=1,"IP","everywhere"')
+    assert modem.ask(f"ATD{number}")[-1].startswith(outcome)

@@ -172,3 +172,14 @@ def test_a_full_store_makes_the_network_wait() -> None:
     assert modem.value("AT+CPMS?").startswith('"SM",50,50')
     modem.ask("AT+CMGD=0")
     assert '+CMTI: "SM",0' in modem.pass_time(5)
+
+
+def test_wrong_parameters_are_told_in_the_terms_of_short_messages() -> None:
+    modem = terminal()
+    modem.ask("AT+CMEE=2")
+    assert modem.ask("AT+CMGF=2") == ["+CMS ERROR: invalid PDU mode parameter"]
+    assert modem.ask("AT+CMGS=999") == ["+CMS ERROR: invalid PDU mode parameter"]
+    modem.ask("AT+CMEE=1;+CMGF=1")
+    assert modem.ask("AT+CMGD=,4") == ["+CMS ERROR: 305"]
+    assert modem.raw('AT+CMGS="nobody"').endswith("> ")
+    assert "+CMS ERROR: 305" in modem.type(b"x\x1a") + modem.pass_time(5)

@@ -1,5 +1,6 @@
 """The card: through +CRSM and +CSIM, and by itself."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
@@ -18,6 +19,32 @@ def test_files_through_crsm() -> None:
     assert modem.value("AT+CRSM=178,28480,1,4,28").startswith('144,0,"FFFF')
     assert modem.value("AT+CRSM=192,28589").startswith("144,0,")
     assert modem.value("AT+CRSM=176,1,0,0,1") == "106,130"
+
+
+@pytest.mark.parametrize(
+    ("access", "status"),
+    [
+        ("192,1", "106,130"),  # no such file
+        ("176,28589,0,0,5", "108,4"),  # a wrong length, and the right one
+        ("178,12258,1,4,10", "105,129"),  # a record of a file without records
+        ("176,28480,0,0,10", "105,129"),  # and octets of one with them
+        ("178,28480,2,4,28", "106,131"),  # no such record
+        ("178,28480,0,4,28", "106,131"),
+        ("176,12258,9,0,1", "107,0"),  # beyond its end
+        ("99,12258", "109,0"),  # no such instruction
+    ],
+)
+def test_what_a_card_answers_to_a_wrong_access(access: str, status: str) -> None:
+    assert terminal().value(f"AT+CRSM={access}") == status
+
+
+def test_what_a_card_answers_to_a_wrong_apdu() -> None:
+    modem = terminal()
+    assert modem.value('AT+CSIM=10,"00B0000000"') == '4,"6986"'  # nothing is selected
+    assert modem.value('AT+CSIM=10,"00FF000000"') == '4,"6D00"'
+    assert modem.value('AT+CSIM=4,"00A4"') == '4,"6700"'
+    assert modem.value('AT+CSIM=14,"00A40004021234"') == '4,"6A82"'
+    assert modem.ask('AT+CSIM=9,"00A400040"') == ["+CME ERROR: 50"]
 
 
 def test_apdus_select_then_read() -> None:
@@ -44,7 +71,7 @@ def test_pin_and_puk_counters() -> None:
     assert modem.ask("AT+CPIN=9999") == ["+CME ERROR: 16"]
     assert modem.ask("AT+CPIN=9999") == ["+CME ERROR: 12"]
     assert modem.value("AT+CPIN?") == "SIM PUK"
-    assert modem.ask("AT+CPIN=00000000,4321") == ["+CME ERROR: 12"]
+    assert modem.ask("AT+CPIN=00000000,4321") == ["+CME ERROR: 16"]
     assert modem.value('AT+QPINC="SC"') == '"SC",0,9'
     assert modem.ask("AT+CPIN=12345678,4321") == ["OK"]
     assert "+QIND: PB DONE" in modem.pass_time(8)
@@ -117,3 +144,28 @@ def test_the_default_card_carries_right_check_digits_and_test_numbers() -> None:
     assert issued.iccid.startswith("8944")
     assert issued.imsi.startswith("23430")
     assert issued.msisdn.startswith("+447700900")  # Ofcom's numbers for drama
+
+
+def test_a_code_that_is_none_never_reaches_the_card() -> None:
+    modem = terminal(card=locked())
+    for line in ("AT+CPIN=12", 'AT+CPIN="12ab"', "AT+CPIN=123456789", 'AT+CLCK="SC",1', 'AT+CPWD="SC","1234","99"'):
+        assert modem.ask(line) == ["+CME ERROR: 50"]
+    assert modem.ask("AT+QPINC?")[0] == '+QPINC: "SC",3,10'
+
+
+def test_a_wrong_code_does_not_lock_a_running_card_until_it_blocks_it() -> None:
+    modem = terminal()
+    assert modem.ask('AT+CLCK="SC",1,"1234"') == ["OK"]
+    for left in (2, 1):
+        assert modem.ask('AT+CPWD="SC","0000","4321"') == ["+CME ERROR: 16"]
+        assert modem.ask("AT+QPINC?")[0] == f'+QPINC: "SC",{left},10'
+        assert modem.value("AT+CPIN?") == "READY"
+    assert modem.value("AT+CREG?") == "0,1"
+    assert modem.ask('AT+CLCK="SC",0,"0000"') == ["+CME ERROR: 12"]
+    assert modem.value("AT+CPIN?") == "SIM PUK"
+    assert modem.value("AT+CREG?") == "0,0"
+    assert modem.ask('AT+CLCK="SC",0,"1234"') == ["+CME ERROR: 12"]
+    assert modem.ask('AT+CPIN="00000000","1111"') == ["+CME ERROR: 16"]
+    assert modem.ask('AT+CPIN="12345678","1111"') == ["OK"]
+    modem.pass_time(8)
+    assert modem.value("AT+CREG?") == "0,1"

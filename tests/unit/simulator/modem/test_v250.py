@@ -1,5 +1,6 @@
 """The line discipline of a port, as a terminal sees it."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,62 @@ def test_echo_numbers_and_silence() -> None:
     modem.pass_time(0.2)
     modem.type(b"AT+NOSUCH\r")
     assert not modem.pass_time(0.2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ATE2",
+        "ATV2",
+        "ATQ3",
+        "ATX9",
+        "AT&C3",
+        "AT&D7",
+        "ATH2",
+        "ATZ5",
+        "AT&F5",
+        "AT&W5",
+        "ATS99?",
+        "ATS0=300",
+        "ATS3=200",
+    ],
+)
+def test_basic_commands_know_no_error_but_one(line: str) -> None:
+    modem = terminal()
+    modem.ask("AT+CMEE=2")
+    assert modem.ask(line) == ["ERROR"]
+
+
+def test_a_chain_of_basic_commands_needs_no_separator_and_keeps_what_came_before_an_error() -> None:
+    modem = terminal()
+    assert modem.ask("ATE0V1Q0X4&C1&D2S0=0S7=55+CMEE=2;+CREG=1") == ["OK"]
+    assert modem.value("ATS7?") == "055"
+    assert modem.ask("ATS7=60V2E1")[-1] == "ERROR"
+    assert modem.value("ATS7?") == "060"
+    assert modem.raw("AT") == "\r\nOK\r\n"  # E1 stood behind the error
+
+
+@pytest.mark.parametrize("line", ["AT+CMEE?" + "x" * 1100, "AT" + "x" * 6000])
+def test_a_line_too_long_is_one_error_and_the_port_goes_on(line: str) -> None:
+    modem = terminal()
+    modem.ask("ATE0")
+    assert modem.ask(line) == ["ERROR"]
+    assert modem.ask("AT+CGMM") == ["EC25", "OK"]
+
+
+def test_what_stands_before_at_is_nothing_and_a_line_without_it_is_no_command() -> None:
+    modem = terminal()
+    modem.ask("ATE0")
+    assert modem.ask("\0\0xxAT+CGMM") == ["EC25", "OK"]
+    for stray in (b"garbage\r", b"\x1a", b"\x1b\r", b"\r", b"A /\r"):
+        assert modem.type(stray) + modem.pass_time(1) == ""
+    assert modem.ask("AT+CGMM") == ["EC25", "OK"]
+
+
+def test_every_command_is_listed() -> None:
+    listed = terminal().ask("AT+CLAC")
+    assert {"AT+CSQ", "AT&F", "ATD", "AT+QENG", "AT+CUSD"} <= set(listed)
+    assert listed[-1] == "OK"
 
 
 def test_a_slash_repeats_the_last_line_without_cr() -> None:
