@@ -1,13 +1,15 @@
 """Category lists: fetched over HTTPS, used only when their bytes have the digest the document names, kept for later.
 
-A list that cannot be had is replaced by an older verified one of the same category (`stale`), or is `missing`. A week
-has a byte budget; what would exceed it waits.
+A list that cannot be had is replaced by an older verified one of the same category (`stale`), or is `missing`. A
+category that is here is fetched anew at most once a week; one that is missing, at once. A week has a byte budget of
+its own; what would exceed it waits, and what came and was wrong is spent too.
 """
 
 import asyncio
 import hashlib
 import json
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,15 @@ _HEAD_MOST: Final = 16 * 1024
 
 
 class ListError(Exception):
-    """A list could not be had: why, in one line. What is there already stays."""
+    """A list could not be had: why, in one line. What is there already stays.
+
+    `came`: how many bytes arrived in vain; `fetched`: whether another list of the same call is new.
+    """
+
+    def __init__(self, reason: str, *, came: int = 0, fetched: bool = False) -> None:
+        super().__init__(reason)
+        self.came = came
+        self.fetched = fetched
 
 
 class Wanted(Protocol):
@@ -97,21 +107,52 @@ class Lists:
         return Resolved(tuple(paths), tuple(missing), stale)
 
     async def fetch(self, wanted: Sequence[Wanted], now_ms: int) -> bool:
-        """Fetch what is not here; returns whether anything new is. Raises ListError at the first that cannot be had."""
-        fetched = False
+        """Fetch what is not here and due; returns whether anything new is.
+
+        Every list is tried. Raises ListError with the first reason when one could not be had.
+        """
+        fetched, problems = False, list[ListError]()
         for item in wanted:
             if self._holds(item.digest):
+                self._remember(item.category, item.digest)
                 continue
-            used = self._used(item.size, now_ms)
-            body = await self._fetch(item.url, item.size)
-            # Bytes that came are spent, also when they turn out to be wrong.
-            self._memory.keep("list_budget", json.dumps({"week": now_ms // WEEK_MS, "used": used + item.size}).encode())
-            if "sha256:" + hashlib.sha256(body).hexdigest() != item.digest:
-                raise ListError(f"{item.category}: the bytes fetched do not have the digest the document names")
-            self._put(item.digest, body)
-            self._remember(item.category, item.digest)
-            fetched = True
+            if self.due_ms(item) > now_ms:
+                continue
+            try:
+                await self._fetch_one(item, now_ms)
+                fetched = True
+            except ListError as error:
+                problems.append(error)
+        if problems:
+            raise ListError(str(problems[0]), fetched=fetched)
         return fetched
+
+    def due_ms(self, item: Wanted) -> int:
+        """From when on a list may be fetched: at once when nothing of its category is here, else a week after."""
+        here = self._kept().get(item.category, "")
+        if not here or not self._holds(here):
+            return 0
+        times = json.loads(self._memory.kept("list_times") or b"{}")
+        return int(times.get(item.category, 0)) + WEEK_MS if item.category in times else 0
+
+    async def _fetch_one(self, item: Wanted, now_ms: int) -> None:
+        used = self._used(item.size, now_ms)
+        came = item.size
+        try:
+            body = await self._fetch(item.url, item.size)
+        except ListError as error:
+            came = error.came
+            raise
+        finally:
+            # Bytes that came are spent, also when they turn out to be wrong, too few, or asked for in vain.
+            spent = json.dumps({"week": now_ms // WEEK_MS, "used": used + came})
+            self._memory.keep("list_budget", spent.encode())
+        if "sha256:" + hashlib.sha256(body).hexdigest() != item.digest:
+            raise ListError(f"{item.category}: the bytes fetched do not have the digest the document names")
+        self._put(item.digest, body)
+        self._remember(item.category, item.digest)
+        times = json.loads(self._memory.kept("list_times") or b"{}")
+        self._memory.keep("list_times", json.dumps({**times, item.category: now_ms}, sort_keys=True).encode())
 
     def _used(self, size: int, now_ms: int) -> int:
         """What this week has spent; raises ListError when `size` more would exceed the budget."""
@@ -139,7 +180,10 @@ class Lists:
         part = path.with_suffix(".part")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(body)
+            with part.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
             raise ListError(f"{path}: cannot be written: {error.strerror}") from None
@@ -148,6 +192,8 @@ class Lists:
     def _remember(self, category: str, digest: str) -> None:
         kept = self._kept()
         old = kept.get(category)
+        if old == digest:
+            return
         self._memory.keep("lists", json.dumps({**kept, category: digest}, sort_keys=True).encode())
         if old and old != digest and old not in {**kept, category: digest}.values():
             self._path(old).unlink(missing_ok=True)
@@ -175,8 +221,11 @@ def https_fetch(ca: str = "") -> Fetch:
             async with asyncio.timeout(FETCH_DEADLINE_S):
                 return await _get(parts.hostname, parts.port or (80 if local else 443), path, context, size)
         except TimeoutError:
-            raise ListError(f"{parts.hostname}: not fetched within {FETCH_DEADLINE_S:g} s") from None
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
+            # How much of it came is not known: the worst is assumed.
+            raise ListError(f"{parts.hostname}: not fetched within {FETCH_DEADLINE_S:g} s", came=size) from None
+        except asyncio.IncompleteReadError as error:
+            raise ListError(f"{parts.hostname}: {error}", came=len(error.partial)) from None
+        except (OSError, asyncio.LimitOverrunError, ValueError, IndexError) as error:
             raise ListError(f"{parts.hostname}: {error}") from None
 
     return fetch

@@ -324,7 +324,9 @@ class Agent:
                 wait_s = LIST_RETRY_MOST_S
             except (ListError, StoreError) as error:
                 _log.warning("a list could not be had", extra={"error": str(error), "again_in_s": wait_s})
-            if await self._asked_for_lists(wait_s):
+                if isinstance(error, ListError) and error.fetched:
+                    self._gate.lists_changed()
+            if await self._asked_for_lists(wait_s * self._random.uniform(0.5, 1.0)):
                 wait_s = LIST_RETRY_S
             wait_s = min(LIST_RETRY_MOST_S, wait_s * 2)
 

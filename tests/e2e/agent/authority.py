@@ -48,7 +48,7 @@ class Authority:
         """Certificate and key of a server on 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
         files = directory / "server.pem", directory / "server.key"
-        files[0].write_bytes(pem(self.issue("localhost", key.public_key(), server=True)))
+        files[0].write_bytes(pem(self.issue("server", key.public_key(), server=True)))
         files[1].write_bytes(pem(key))
         return files
 

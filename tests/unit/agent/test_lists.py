@@ -81,6 +81,51 @@ def test_a_week_has_a_budget(tmp_path: Path) -> None:
             run(made.fetch([wanted(OLD, "other")], WEEK_MS))
 
 
+def test_a_category_that_is_here_is_fetched_anew_once_a_week_and_a_missing_one_at_once(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        source = Source(OLD)
+        made = lists(tmp_path, store, source, budget=10**6)
+        assert run(made.fetch([wanted(OLD)], 5))
+        source.body = NEW
+        assert not run(made.fetch([wanted(NEW)], WEEK_MS))
+        assert made.resolve([wanted(NEW)]).stale
+        assert run(made.fetch([wanted(NEW, "drugs"), wanted(NEW)], WEEK_MS))
+        assert not made.resolve([wanted(NEW), wanted(NEW, "drugs")]).missing
+        third = b"third.example\n"
+        source.body = third
+        # The week is counted over restarts, and over a list that turned up by another category's name.
+        again = lists(tmp_path, store, source, budget=10**6)
+        assert not run(again.fetch([wanted(third)], 2))
+        assert run(again.fetch([wanted(third)], WEEK_MS + 5))
+        assert source.asked == 3
+
+
+def test_one_list_that_cannot_be_had_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Source(NEW))
+        with pytest.raises(ListError, match="digest") as refused:
+            run(made.fetch([wanted(OLD, "first"), wanted(NEW, "second")], 0))
+        assert refused.value.fetched
+        assert made.resolve([wanted(OLD, "first"), wanted(NEW, "second")]).missing == ("first",)
+
+
+def test_bytes_that_came_in_vain_are_spent(tmp_path: Path) -> None:
+    class Broken(Source):
+        async def __call__(self, url: str, size: int) -> bytes:
+            self.asked += 1
+            raise ListError("cut short", came=size - 1)
+
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Broken(b""), budget=3 * len(NEW))
+        for _ in range(2):
+            with pytest.raises(ListError, match="cut short"):
+                run(made.fetch([wanted(NEW)], 0))
+        with pytest.raises(ListError, match="cut short"):
+            run(made.fetch([wanted(NEW)], 1))
+        with pytest.raises(ListError, match="week"):
+            run(made.fetch([wanted(NEW)], 2))
+
+
 def test_a_hub_with_a_missing_list_stays_closed_until_it_comes() -> None:
     controls = ParentalControls(
         level="light",
