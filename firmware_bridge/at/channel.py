@@ -298,7 +298,9 @@ class Channel:
 
     async def _prepare(self) -> None:
         await self._find_place()
-        while self._init_due and self._init is not None:
+        for _ in range(INIT_TRIES):
+            if not self._init_due or self._init is None:
+                return
             self._init_tries -= 1
             reboots = self._connection.counts.reboots
             try:

@@ -50,6 +50,17 @@ _ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
 _FORGETS_MODE = re.compile(r"AT[^+^$%*#;]*[VZ&]", re.IGNORECASE)
 
 
+class _Echo(Enum):
+    """Whether this port echoes. OFF only when a command came back without: then an echo shows that the modem restarted.
+
+    A modem that answers OK to ATE0 and goes on echoing is none that restarts with every command.
+    """
+
+    ON = auto()
+    ASKED_OFF = auto()
+    OFF = auto()
+
+
 class NeedData(Enum):
     """The type of NEED_DATA."""
 
@@ -104,7 +115,7 @@ class Connection(ReplyAssembly):
         self._late_lines = self._late_replies = self._doubtful = 0
         self._lost = False
         self._swallow_error = False
-        self._echo_off = False
+        self._echo = _Echo.ON
         self._verbose: bool | None = None
         if not in_step:
             self._quarantine(owed=0, lost=False)
@@ -240,7 +251,7 @@ class Connection(ReplyAssembly):
         urc = self._urcs.get(name)
         if urc is not None and self._is_news(urc, name, line):
             self._emit(urc, line)
-        elif (final := self._any_final(line.strip(), place)) is not None:
+        elif (final := self._any_final(line.strip(), place) or self._number_of_unknown_port(name)) is not None:
             self._late_final(final)
         elif name in self.resync.names:
             self.resync.heard_line(name)
@@ -287,12 +298,15 @@ class Connection(ReplyAssembly):
     def _succeeded(self, command: Command, final: Final) -> None:
         if self._verbose is None:
             self._verbose = True
+        if self._echo is _Echo.ASKED_OFF:
+            self._echo = _Echo.OFF
         shape, text = command.shape, command.text
         if isinstance(shape, Prefixed):
             if text[-1:] == "?" and len(self._info) == 1 and text not in self.resync.learned:
                 self._learn(text, shape.prefixes[0])
         elif isinstance(shape, NoInfo):
-            self._echo_off = self._echo_off or _ECHO_OFF.match(text) is not None
+            if self._echo is _Echo.ON and _ECHO_OFF.match(text):
+                self._echo = _Echo.ASKED_OFF
             if _FORGETS_MODE.match(text):
                 self._verbose = None
         elif isinstance(shape, Dial) and final.kind is FinalKind.CONNECT:
@@ -327,6 +341,10 @@ class Connection(ReplyAssembly):
         if self._verbose is False and line in results.NUMERIC:
             return results.NUMERIC[line]
         return results.CALL.get(line) or (results.connect_final(line) if self._owed_call else None)
+
+    def _number_of_unknown_port(self, line: str) -> Final | None:
+        """A port may have been left in V0 by another program: until it has said OK, a number may be its final."""
+        return results.NUMERIC.get(line) if self._verbose is None else None
 
     def _stray(self, final: Final) -> None:
         """A final nobody waits for: either the ERROR that some vendors send behind their own, or the place is lost."""
@@ -374,7 +392,7 @@ class Connection(ReplyAssembly):
         return self._pending if self._command is not None else self._idle
 
     def _reboot(self, evidence: str) -> None:
-        self._echo_off = False
+        self._echo = _Echo.ON
         self._verbose = None
         self.counts.reboots += 1
         self.events.append(Rebooted(evidence))
@@ -385,8 +403,9 @@ class Connection(ReplyAssembly):
             return True
         if line.upper() != self._command.text.upper():
             return False
-        if self._echo_off:
+        if self._echo is _Echo.OFF:
             self._reboot("echo")
+        self._echo = _Echo.ON
         return True
 
     def _is_foreign_echo(self, line: str) -> bool:

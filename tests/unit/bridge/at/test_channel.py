@@ -334,6 +334,29 @@ def test_the_init_is_tried_again_when_the_booting_modem_swallows_it() -> None:
     on_channel(body, booting)
 
 
+def test_a_modem_that_starts_anew_with_every_init_holds_no_command_up_for_ever() -> None:
+    runs = 0
+
+    def answer(line: str) -> str:
+        return well_behaved(line) + ("\r\nAPP RDY\r\n" if line == "ATE0" else "")
+
+    async def body(channel: Channel, modem: MemoryModem) -> None:
+        async def init(execute: Execute) -> None:
+            nonlocal runs
+            runs += 1
+            await execute(Command("ATE0"))
+            await asyncio.sleep(0.1)
+
+        channel.set_init(init)
+        modem.say("\r\nRDY\r\n")
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(20):
+            assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        assert runs == 3
+
+    on_channel(body, answer)
+
+
 @pytest.mark.parametrize("evidence", ["RDY", "^SYSSTART"])
 def test_a_command_in_flight_at_a_reboot_is_told_so_at_once(evidence: str) -> None:
     silent = True
