@@ -14,7 +14,6 @@ from msgspec.structs import astuple
 from controller.services.history import HubHistory, Spooled
 from controller.services.reported import ConditionView, HubReport, RequestAnswer
 from controller.services.samples import SAMPLE
-from controller.services.samples import Sample as Row
 from device_agent.protocol import (
     Event,
     Presence,
@@ -93,7 +92,7 @@ def decode_message(topic: str, payload: bytes) -> Incoming:
         case Presence():
             return PresenceMessage(topic, payload, hub_id, message.state.value, message.boot, message.session)
         case Telemetry():
-            samples = tuple(_sample(each) for each in message.samples)
+            samples = tuple(map(astuple, message.samples))
             return HistoryMessage(topic, payload, hub_id, HubHistory(hub_id, message.boot, message.seq, samples))
         case Event():
             event = _fields(message)
@@ -133,12 +132,6 @@ def report_of(message: Reported) -> HubReport:
         ),
         spool=tuple(Spooled(boot=each.boot, oldest=each.oldest, newest=each.newest) for each in message.spool),
     )
-
-
-def _sample(sample: Sample) -> Row:
-    """Return a sample in the order of services/samples.py, its time as an instant."""
-    uptime_ms, at, *rest = astuple(sample)
-    return (uptime_ms, _instant(at), *rest)
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:

@@ -245,10 +245,9 @@ def _advance(session: Session, boots: dict[Key, int], ahead: Mapping[Key, set[in
 def _store(session: Session, messages: Sequence[HubHistory], now: datetime) -> None:
     if events := [_event(m, m.event, now) for m in messages if m.event is not None]:
         _EVENTS.run(session, events)
-    rows = [(m.hub_id, m.boot, m.seq, position, *sample) for m in messages for position, sample in enumerate(m.samples)]
-    if rows:
-        samples.store(session, rows, now=now)
-        signal.judge(session, {m.hub_id: m.samples for m in messages if m.samples}, now)
+    if sampled := [message for message in messages if message.samples]:
+        samples.store(session, sampled, now=now)
+        signal.judge(session, {m.hub_id: m.samples for m in sampled}, now)
 
 
 def _event(message: HubHistory, event: Mapping[str, Any], now: datetime) -> tuple[Any, ...]:

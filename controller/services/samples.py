@@ -1,10 +1,10 @@
 """Samples into the database, as fast as each engine takes them: binary COPY, or inserts of many rows in one step."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +12,8 @@ from sqlmodel import Session
 
 from controller.services.bulk import Bulk, sqlite_instant
 
-# What a sample is made of, in this order; unknown is None, and so is a time that the hub's clock could not tell.
+# What a sample is made of, in this order; unknown is None. `at` is in Unix milliseconds, None where the hub's clock
+# could not tell.
 SAMPLE: Final = (
     "uptime_ms",
     "at",
@@ -37,7 +38,9 @@ KEPT: Final = timedelta(days=14)
 AHEAD: Final = timedelta(minutes=5)
 # 512 rows are 9,216 parameters of SQLite's 32,766; what is left over goes in smaller powers of two, prepared as well.
 _MOST: Final = 512
-_AT: Final = COLUMNS.index("at")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_HOUR_MS: Final = 3_600_000
 _TYPES: Final = (
     *("varchar", "int8", "int8", "int4", "int8", "timestamptz", "float8", "float8", "float8", "float8"),
     *("varchar", "varchar", "int8", "int8", "int8", "int8", "int8", "float8"),
@@ -55,23 +58,60 @@ _OWE_SQLITE: Final = Bulk(
 )
 
 
-def store(session: Session, rows: Sequence[Sample], *, now: datetime) -> None:
-    """Write rows of COLUMNS, none of which is there yet; those older than is kept are left out.
+class Batch(Protocol):
+    """One message's samples, under its number."""
+
+    @property
+    def hub_id(self) -> str: ...  # noqa: D102  # read as named
+    @property
+    def boot(self) -> int: ...  # noqa: D102
+    @property
+    def seq(self) -> int: ...  # noqa: D102
+    @property
+    def samples(self) -> Sequence[Sample]: ...  # noqa: D102
+
+
+def store(session: Session, batches: Iterable[Batch], *, now: datetime) -> None:
+    """Write the samples of messages, none of which is there yet; those older than is kept are left out.
 
     A time that is unknown or lies in the future becomes `now`. The hours concerned are owed a roll-up.
     """
-    latest = now + AHEAD
-    timed = [row if row[_AT] is not None and row[_AT] <= latest else (*row[:_AT], now, *row[_AT + 1 :]) for row in rows]
-    kept = [row for row in timed if row[_AT] >= now - KEPT]
-    if not kept:
-        return
-    if session.get_bind().dialect.name == "postgresql":
-        _copy(session, kept)
-    else:
-        _insert(session, [(*row[:_AT], sqlite_instant(row[_AT]), *row[_AT + 1 :]) for row in kept])
-    hours = {(row[_AT].replace(minute=0, second=0, microsecond=0), row[0]) for row in kept}
-    owe = _OWE_POSTGRESQL if session.get_bind().dialect.name == "postgresql" else _OWE_SQLITE
-    owe.run(session, sorted(hours))
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    write = _instant if on_postgresql else _text
+    present, latest, oldest = (_milliseconds(each) for each in (now, now + AHEAD, now - KEPT))
+    rows: list[Sample] = []
+    hours: set[tuple[int, str]] = set()
+    for batch in batches:
+        for position, sample in enumerate(batch.samples):
+            at = sample[1]
+            if at is None or at > latest:
+                at = present
+            if at >= oldest:
+                hours.add((at // _HOUR_MS, batch.hub_id))
+                rows.append((batch.hub_id, batch.boot, batch.seq, position, sample[0], write(at), *sample[2:]))
+    if rows:
+        (_copy if on_postgresql else _insert)(session, rows)
+        owe = _OWE_POSTGRESQL if on_postgresql else _OWE_SQLITE
+        owe.run(session, [(_instant(hour * _HOUR_MS), hub_id) for hour, hub_id in sorted(hours)])
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def _instant(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _text(milliseconds: int) -> str:
+    """Return an instant as the tables' own type writes it into SQLite; a batch holds few different seconds."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03d}000"
+
+
+@lru_cache(maxsize=8192)
+def _second(seconds: int) -> str:
+    return sqlite_instant(_EPOCH + timedelta(seconds=seconds))[:19]
 
 
 def _copy(session: Session, rows: Sequence[Sample]) -> None:

@@ -79,7 +79,7 @@ def test_history_keeps_its_numbers_and_times() -> None:
     assert (message.history.boot, message.history.seq) == (1, 9)
     told = dict(zip(SAMPLE, first, strict=True))
     assert {name for name, value in told.items() if value is not None} == {"uptime_ms", "at", "rsrp_dbm"}
-    assert (told["at"], told["rsrp_dbm"]) == (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), -101.5)
+    assert (told["at"], told["rsrp_dbm"]) == (1000, -101.5)
     assert second == (8, *(None,) * (len(SAMPLE) - 1))
 
 

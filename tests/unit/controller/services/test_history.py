@@ -38,7 +38,8 @@ def sample(**known: Any) -> tuple[Any, ...]:
 
 
 def samples(home: Household, seq: int, count: int = 3) -> HubHistory:
-    rows = tuple(sample(uptime_ms=n, at=home.now - timedelta(seconds=n), rsrp_dbm=-90.0) for n in range(count))
+    now_ms = int(home.now.timestamp() * 1000)
+    rows = tuple(sample(uptime_ms=n, at=now_ms - n * 1000, rsrp_dbm=-90.0) for n in range(count))
     return HubHistory(hub_id=home.hub_id, boot=1, seq=seq, samples=rows)
 
 

@@ -24,7 +24,7 @@ def hub(home: Household) -> Household:
 
 
 def sample(at: datetime | None, **known: Any) -> tuple[Any, ...]:
-    told = {"uptime_ms": 1, "at": at, **known}
+    told = {"uptime_ms": 1, "at": at and int(at.timestamp() * 1000), **known}
     return tuple(told.get(name) for name in SAMPLE)
 
 
