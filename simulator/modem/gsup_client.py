@@ -1,7 +1,8 @@
 """Asks a real home location register whether a SIM may attach: GSUP over IPA over TCP, as an SGSN of Osmocom speaks it.
 
-One connection serves every question; it is opened by the first and opened again after a loss. Subscriber data the
-register pushes is acknowledged; a subscriber it cancels or strips of packet service is detached.
+One connection serves every question; it is opened by the first and opened again after a loss. A register only knows
+whom to answer once it was told who asks, so no question goes out before. Subscriber data the register pushes is
+acknowledged; a subscriber it withdraws or strips of packet service is detached.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from simulator.uicc import swap_nibbles
 
 LOG = logging.getLogger(__name__)
 DEADLINE_S = 10.0
+IDENTIFY_S = 2.0  # a register asks who we are at once; one that does not ask does not need to know
 _CCM, _OSMO, _GSUP = 0xFE, 0xEE, 0x05  # IPA protocols and the Osmocom extension for GSUP
 _PING, _PONG, _ID_GET, _ID_RESP = 0x00, 0x01, 0x04, 0x05
 _UPDATE, _UPDATE_ERROR, _UPDATE_RESULT = 0x04, 0x05, 0x06
 _INSERT, _INSERT_RESULT, _DELETE, _DELETE_RESULT = 0x10, 0x12, 0x14, 0x16
 _CANCEL, _CANCEL_RESULT = 0x1C, 0x1E
-_IMSI, _CAUSE, _DOMAIN, _PACKET = 0x01, 0x02, 0x28, 0x01
+_IMSI, _CAUSE, _CANCEL_TYPE, _DOMAIN, _PACKET = 0x01, 0x02, 0x06, 0x28, 0x01
+_MOVED = b"\x00"  # cancelled because the subscriber attached elsewhere: nothing to tell it
 # GMM causes that an MME turns into EMM causes: an unknown subscriber is refused for good (TS 29.272 annex A).
 _EMM_CAUSE: Final = {2: 8}
-NO_PACKET_SERVICE = 7
+NO_PACKET_SERVICE, NO_SERVICE = 7, 8
 
 
 class GsupClient:
@@ -36,6 +39,7 @@ class GsupClient:
         self._name = name
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._identified = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
         self._waiting: dict[bytes, Callable[[Verdict], None]] = {}
         self.on_detach: Callable[[int], None] = lambda _cause: None
@@ -72,8 +76,14 @@ class GsupClient:
 
     async def _connected(self) -> asyncio.StreamWriter:
         if self._writer is None:
+            self._identified.clear()
             reader, self._writer = await asyncio.open_connection(*self._address)
             self._reading = asyncio.get_running_loop().create_task(self._read(reader), name="GSUP reader")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDENTIFY_S):
+                await self._identified.wait()
+        if self._writer is None:
+            raise ConnectionResetError("the register closed the connection")
         return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -88,6 +98,7 @@ class GsupClient:
 
     async def _drop(self) -> None:
         writer, self._writer = self._writer, None
+        self._identified.set()
         if writer is not None:
             writer.close()
             with contextlib.suppress(OSError):
@@ -102,6 +113,7 @@ class GsupClient:
             self._send(_frame(_CCM, bytes([_PONG])))
         elif protocol == _CCM and payload[:1] == bytes([_ID_GET]):
             self._send(_frame(_CCM, bytes([_ID_RESP]) + _identity(self._name)))
+            self._identified.set()
         elif protocol == _OSMO and payload[:1] == bytes([_GSUP]) and len(payload) > 1:
             self._message(payload[1], _elements(payload[2:]))
 
@@ -110,8 +122,10 @@ class GsupClient:
         results = {_INSERT: _INSERT_RESULT, _DELETE: _DELETE_RESULT, _CANCEL: _CANCEL_RESULT}
         if kind in results:
             self._send(_gsup(results[kind], imsi))
-            if kind != _INSERT:
+            if kind == _DELETE:
                 self.on_detach(NO_PACKET_SERVICE)
+            elif kind == _CANCEL and elements.get(_CANCEL_TYPE) != _MOVED:
+                self.on_detach(NO_SERVICE)
             return
         answer = self._waiting.pop(imsi, None) if kind in {_UPDATE_RESULT, _UPDATE_ERROR} else None
         if answer is None:

@@ -1,4 +1,4 @@
-"""The modem attaches to a real home location register: osmo-hlr, over GSUP, steered over its control interface."""
+"""The modem attaches to a real home location register: osmo-hlr, over GSUP, steered as its operators steer it."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ import pytest
 
 from simulator.modem import SimulatedModem, default_card
 from simulator.modem.gsup_client import GsupClient
+from simulator.radio.bearers import PdpContext
 from tests.fidelity.programs import background, bench, need, run, until
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
@@ -51,6 +52,16 @@ class Register:
         reply = await self.control("SET", f"subscriber.by-imsi-{IMSI}.ps-enabled", str(int(packet)))
         assert reply.endswith("OK"), reply
 
+    async def type(self, line: str) -> str:
+        """One command at its terminal (VTY), with operator's rights; what it said."""
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(self.address, 4258)
+            writer.write(f"enable\r\n{line}\r\nexit\r\n".encode())
+            said = (await reader.read()).decode("latin-1")
+            writer.close()
+            await writer.wait_closed()
+        return said
+
     async def answers(self) -> bool:
         try:
             return bool(await self.control("GET", f"subscriber.by-imsi-{IMSI}.info"))
@@ -77,6 +88,7 @@ async def test_attach_refusal_and_return(tmp_path: Path) -> None:
         client = GsupClient(hlr.address, 4222)
         try:
             async with bench("quectel-ec25", "pty:{d}/port", network=client) as simulated:
+                client.on_detach = simulated.modem.detach
                 radio = simulated.modem.registration
                 assert await until(lambda: has(radio.cause == 8), within_s=10), "an unknown subscriber is refused"
                 created = await hlr.control("SET", "subscriber.create", IMSI)
@@ -84,15 +96,31 @@ async def test_attach_refusal_and_return(tmp_path: Path) -> None:
                 await hlr.allow(packet=True)
                 await cycle_radio(simulated.modem)
                 await simulated.registered()
-                await hlr.allow(packet=False)
-                radio.recheck()
+                begin_session(simulated.modem)
+                # What the register pushes cuts the session: nobody makes the modem ask again.
+                said = await hlr.type(f"subscriber imsi {IMSI} update network-access-mode none")
+                assert "% " not in said, said
                 assert await until(lambda: has(radio.cause == 7), within_s=10), "parked"
                 assert radio.silenced
-                await hlr.allow(packet=True)
+                assert not simulated.modem.bearers.active
+                await hlr.type(f"subscriber imsi {IMSI} update network-access-mode cs+ps")
+                await asyncio.sleep(0.5)
+                assert radio.silenced, "it does not come back by itself"
                 await cycle_radio(simulated.modem)
                 await simulated.registered()
+                begin_session(simulated.modem)
+                await hlr.allow(packet=False)  # which tells nobody: the next update of the location finds out
+                radio.recheck()
+                assert await until(lambda: has(radio.cause == 7), within_s=10), "parked over the control interface"
+                assert not simulated.modem.bearers.active
         finally:
             await client.close()
+
+
+def begin_session(modem: SimulatedModem) -> None:
+    modem.bearers.contexts[1] = PdpContext(1, "IP", "internet")
+    modem.activate(1)
+    assert modem.bearers.active
 
 
 async def has(value: bool) -> bool:

@@ -67,29 +67,125 @@ async def test_asks_a_platform(reply: bytes, verdict: Verdict | None) -> None:
     assert answers == ([] if verdict is None else [verdict])
 
 
+class Register:
+    """A home location register of a few frames: who are you, then whatever a test sends."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[bytes] = asyncio.Queue(100)
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        while head := await reader.read(3):
+            self.heard.put_nowait(head + await reader.readexactly(int.from_bytes(head[:2], "big")))
+        self.heard.put_nowait(b"")
+
+    def send(self, kind: int, more: str = "", imsi: bytes = PACKED) -> None:
+        """One GSUP message about a subscriber."""
+        body = bytes([5, kind, 1, 8]) + imsi + bytes.fromhex(more)
+        self._writers[-1].write(len(body).to_bytes(2, "big") + b"\xee" + body)
+
+    async def meet(self) -> None:
+        """Ask who is there, once somebody is, and hear the answer."""
+        async with asyncio.timeout(5):
+            while not self._writers:  # noqa: ASYNC110 - a server tells nobody of its clients
+                await asyncio.sleep(0.005)
+        self._writers[-1].write(bytes.fromhex("0001fe00" + "0001fe04"))  # PING and ID_GET
+        assert await self.next() == bytes.fromhex("0001fe01")
+        assert b"SGSN-simulated\0" in await self.next()
+
+    async def next(self) -> bytes:
+        async with asyncio.timeout(5):
+            return await self.heard.get()
+
+    def hang_up(self) -> None:
+        while self._writers:
+            self._writers.pop().close()
+
+
+@asynccontextmanager
+async def registered() -> AsyncIterator[tuple[Register, GsupClient, list[int]]]:
+    """A register and a client of it, with the causes of the detaches it was told."""
+    register, causes = Register(), list[int]()
+    server = await asyncio.start_server(register.serve, "127.0.0.1", 0)
+    client = GsupClient("127.0.0.1", server.sockets[0].getsockname()[1])
+    client.on_detach = causes.append
+    try:
+        yield register, client, causes
+    finally:
+        await client.close()
+        register.hang_up()
+        server.close()
+        await server.wait_closed()
+
+
+def ask(client: GsupClient, imsi: str = IMSI) -> "asyncio.Future[Verdict]":
+    answered: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+    client.ask_attach(answered.set_result, iccid="", imsi=imsi, imei="")
+    return answered
+
+
+UPDATE = bytes.fromhex("000f ee 05 04 01 08") + PACKED + bytes.fromhex("280101")
+
+
 @pytest.mark.parametrize(
-    ("reply", "verdict"),
+    ("kind", "more", "verdict"),
     [
-        (bytes.fromhex("000c ee 05 06 01 08") + PACKED, Verdict(accepted=True)),
-        (bytes.fromhex("000f ee 05 05 01 08") + PACKED + bytes.fromhex("020107"), Verdict(accepted=False, cause=7)),
-        (bytes.fromhex("000f ee 05 05 01 08") + PACKED + bytes.fromhex("020102"), Verdict(accepted=False, cause=8)),
+        (0x06, "", Verdict(accepted=True)),
+        (0x05, "020107", Verdict(accepted=False, cause=7)),
+        (0x05, "020102", Verdict(accepted=False, cause=8)),
     ],
 )
-async def test_asks_a_register(reply: bytes, verdict: Verdict) -> None:
-    heard: list[bytes] = []
-    answered: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-    hello = bytes.fromhex("0001fe00" + "0001fe04")  # PING and ID_GET
-    insert = bytes.fromhex("000c ee 05 10 01 08") + PACKED
-    async with answering(hello + insert + reply, heard=heard) as port:
-        client = GsupClient("127.0.0.1", port)
-        client.ask_attach(answered.set_result, iccid="", imsi=IMSI, imei="")
+async def test_asks_a_register_once_it_knows_who_asks(kind: int, more: str, verdict: Verdict) -> None:
+    async with registered() as (register, client, causes):
+        answered = ask(client)
+        await register.meet()
+        assert await register.next() == UPDATE
+        register.send(0x10)  # InsertSubscriberData comes before the result
+        assert await register.next() == bytes.fromhex("000c ee 05 12 01 08") + PACKED
+        register.send(0x06, imsi=swap_nibbles("234300000000002", 8))  # somebody else's
+        register.send(kind, more)
         async with asyncio.timeout(5):
             assert await answered == verdict
-        await client.close()
-    assert heard[0] == bytes.fromhex("000f ee 05 04 01 08") + PACKED + bytes.fromhex("280101")
-    assert heard[1].startswith(bytes.fromhex("0001fe01"))
-    assert b"SGSN-simulated\0" in heard[1]
-    assert heard[1].endswith(bytes.fromhex("000c ee 05 12 01 08") + PACKED)
+        assert causes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "result", "cause"),
+    [
+        (0x14, "280101", 0x16, 7),  # DeleteSubscriberData: packet service is gone
+        (0x1C, "060101", 0x1E, 8),  # LocationCancel, withdrawn
+        (0x1C, "060100", 0x1E, None),  # LocationCancel, attached elsewhere
+        (0x10, "", 0x12, None),  # InsertSubscriberData
+    ],
+)
+async def test_what_a_register_pushes_is_acknowledged_and_ends_the_service(
+    kind: int, more: str, result: int, cause: int | None
+) -> None:
+    async with registered() as (register, client, causes):
+        answered = ask(client)
+        await register.meet()
+        await register.next()
+        register.send(0x06)
+        await answered
+        register.send(kind, more)
+        assert await register.next() == bytes([0, 12, 0xEE, 5, result, 1, 8]) + PACKED
+        assert causes == ([] if cause is None else [cause])
+
+
+async def test_a_lost_register_is_dialled_again_by_the_next_question() -> None:
+    async with registered() as (register, client, _):
+        ask(client)
+        await register.meet()
+        assert await register.next() == UPDATE
+        register.hang_up()
+        assert await register.next() == b""  # the client closed too
+        answered = ask(client)
+        await register.meet()
+        assert await register.next() == UPDATE
+        register.send(0x06)
+        async with asyncio.timeout(5):
+            assert (await answered).accepted
 
 
 async def test_nobody_there_is_no_verdict() -> None:
