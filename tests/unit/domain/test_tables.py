@@ -2,9 +2,9 @@ import pytest
 
 from controller.domain.allowance import allowance_due
 from controller.domain.backup import backup_owed
-from controller.domain.decisions import Decision
+from controller.domain.decisions import CONTEST, Basis, Decision, Question
 from controller.domain.eligibility import mobile_benefits
-from controller.domain.ending import Benefit, ending_of
+from controller.domain.ending import Benefit, EndingState, decide_benefit, ending_of
 from controller.domain.hub_benefit import mini_hub_owed
 from controller.domain.qualifying import qualifies
 from controller.domain.sim import hub_sim_due
@@ -22,6 +22,16 @@ def asked(ask: str) -> list[object]:
     return [*rows(ask), *again]
 
 
+def assert_framed(decision: Decision, question: Question, subject: str, row: Row) -> None:
+    """Every decision says what was asked, about whom, when, by which rules, on which basis, why, how to contest."""
+    assert (decision.question, decision.subject) == (question, subject)
+    assert (decision.at, decision.rule_set) == (row.at, row.rules.version)
+    assert decision.basis in Basis
+    assert decision.clause.startswith("T§")
+    assert decision.reason
+    assert decision.contest == CONTEST
+
+
 def assert_agrees(decision: Decision, expect: str) -> None:
     """Compare word by word: outcome, code, basis, clause, flags; a shorter expectation leaves the rest open."""
     words = [decision.outcome.value, decision.code, decision.basis.value, decision.clause, *decision.flags]
@@ -31,7 +41,9 @@ def assert_agrees(decision: Decision, expect: str) -> None:
 
 @pytest.mark.parametrize("row", asked("qualifies"))
 def test_what_qualifies(row: Row) -> None:
-    assert_agrees(qualifies(row.facts(), "f", row.at, row.rules), row.expect)
+    decision = qualifies(row.facts(), "f", row.at, row.rules)
+    assert_agrees(decision, row.expect)
+    assert_framed(decision, Question.QUALIFIES, "f", row)
 
 
 @pytest.mark.parametrize("row", asked("hub"))
@@ -40,8 +52,9 @@ def test_the_mini_hub(row: Row) -> None:
     wanted = row.expect.split()
     assert (decision.outcome.value, decision.code, decision.target or "-") == tuple(wanted[:3]), decision
     assert set(wanted[3:]) <= {decision.clause, *decision.flags}, decision
-    assert decision.reason
-    assert decision.contest
+    assert_framed(decision, Question.MINI_HUB, "f", row)
+    stage_one = qualifies(row.facts(), "f", row.at, row.rules)
+    assert set(stage_one.flags) <= set(decision.flags)
 
 
 @pytest.mark.parametrize("row", asked("backup"))
@@ -51,7 +64,9 @@ def test_broadband_backup(row: Row) -> None:
     wanted = row.expect.split()
     assert (decision.outcome.value, decision.code, decision.target) == (wanted[0], wanted[1], sim), decision
     assert set(wanted[2:]) <= {decision.clause}, decision
-    assert decision.reason
+    assert_framed(decision, Question.BACKUP, "f", row)
+    stage_one = qualifies(row.facts(), "f", row.at, row.rules)
+    assert (decision.flags, decision.inputs["qualifies_by"]) == (stage_one.flags, stage_one.code)
 
 
 @pytest.mark.parametrize("row", asked("mobile"))
@@ -59,6 +74,8 @@ def test_mobile_benefits(row: Row) -> None:
     decision = mobile_benefits(row.facts(), row.raw["plan"], row.at, row.rules)
     words = [decision.outcome.value, decision.code, decision.clause]
     assert words[: len(row.expect.split())] == row.expect.split(), decision
+    assert_framed(decision, Question.MOBILE_BENEFITS, row.raw["plan"], row)
+    assert decision.basis is Basis.TEXT
 
 
 @pytest.mark.parametrize("row", asked("allowance"))
@@ -74,6 +91,11 @@ def test_the_ending(row: Row) -> None:
     for benefit in [Benefit(row.raw["benefit"])] if "benefit" in row.raw else list(Benefit):
         ending = ending_of(row.facts(), "f", benefit, row.at, row.rules)
         assert ending.state == wanted[0], ending
+        assert (ending.fault_id, ending.benefit) == ("f", benefit)
+        assert ending.reason
+        if ending.state is EndingState.NOT_ENDING:
+            owed = decide_benefit(row.facts().as_known(row.at), "f", benefit, row.at, row.rules)
+            assert (ending.cause, ending.reason) == (owed.code, owed.reason)
         assert wanted[1] in {"-", ending.cause}, ending
         off_at = ending.switch_off_at and f"{ending.switch_off_at:%Y-%m-%dT%H:%M:%SZ}"
         assert wanted[2:] == [x for x in (off_at, ending.held_by) if x], ending

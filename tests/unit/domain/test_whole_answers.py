@@ -7,16 +7,23 @@ from typing import Any
 import pytest
 
 from controller.domain import facts as f
+from controller.domain.aggregates import publish
 from controller.domain.allowance import Allowance, allowance_due, backup_for_sim
 from controller.domain.backup import backup_entitles, backup_owed
-from controller.domain.decisions import Basis, Decision
+from controller.domain.brand import read_tac_table
+from controller.domain.changes import Substitution, may_publish, may_substitute
+from controller.domain.decisions import Basis, Decision, to_json
+from controller.domain.eligibility import service_on_line
+from controller.domain.errors import BadTableError
 from controller.domain.exclusions import exclusions
 from controller.domain.hub_benefit import mini_hub_owed
-from controller.domain.price_freeze import Charge, PriceChange, price_change_allowed
+from controller.domain.parental import ParentalSetting, checked_setting
+from controller.domain.price_freeze import Charge, PriceChange, freeze_on, price_change_allowed
+from controller.domain.privacy import SERVICES, DisclosureRequest, VulnerableGround, may_disclose, may_mark_vulnerable
 from controller.domain.promise import promise_made
 from controller.domain.qualifying import qualifies
 from controller.domain.rule_sets import RULE_SETS
-from controller.domain.sim import Reason, ReasonKind, reasons_for_hub
+from controller.domain.sim import Reason, ReasonKind, SimState, reasons_for_hub, state_due
 
 RULES = RULE_SETS[0]
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -284,3 +291,87 @@ def test_reasons_of_stage_one() -> None:
         "qualifies",
         (),
     )
+
+
+def test_what_is_missing_or_taken_away_is_listed_in_words() -> None:
+    request = DisclosureRequest(request_id="d", requester=" ", scope="", approver="Ann", is_vital_interest=True)
+    assert may_disclose(request, AT, RULES).reason == "Still missing: requester, scope."
+    substitution = Substitution(
+        benefit="Backup", equivalent="more data", necessity=" ", cause_beyond_control="", approver="Ann"
+    )
+    refused = may_substitute(substitution, AT, RULES)
+    assert (refused.reason, refused.basis) == ("Say also: necessity, cause_beyond_control.", Basis.TEXT)
+    poorer = replace(RULES, drop_threshold=9, boost_factor=1, valid_from=AT)
+    assert may_publish(RULES, poorer, AT).reason == (
+        "The new terms take away: drop_threshold, boost_factor. Say on what basis."
+    )
+
+
+def test_a_marker_of_vulnerability_rests_on_its_heading() -> None:
+    decision = may_mark_vulnerable("a", VulnerableGround.PERMISSION, AT, RULES)
+    assert (decision.clause, decision.basis) == (SERVICES, Basis.TEXT)
+
+
+def test_a_checked_setting_keeps_what_is_denied() -> None:
+    setting = ParentalSetting(level="light", deny=frozenset({"Example.ORG."}), allow=frozenset({"example.com"}))
+    checked = checked_setting(setting, RULES)
+    assert (checked.allow, checked.deny) == (frozenset({"example.com"}), frozenset({"example.org"}))
+
+
+def test_a_closed_reason_holds_nothing() -> None:
+    closed = Reason(reason_id="f", kind=ReasonKind.FAULT, opened_at=AT - DAY, closed_at=AT)
+    assert state_due([closed], AT - DAY / 2).state is SimState.ACTIVE
+    assert state_due([closed], AT).state is SimState.PARKED
+
+
+def test_words_of_a_decision_become_plain_texts() -> None:
+    assert type(to_json(Basis.TEXT)) is str
+
+
+def test_a_table_error_carries_its_row_and_problem() -> None:
+    with pytest.raises(BadTableError) as caught:
+        read_tac_table("tac,model,bt_branded\n00100444,,yes\n")
+    assert (caught.value.row, caught.value.problem) == (2, "the model is empty")
+
+
+def test_cells_are_hidden_where_it_costs_the_fewest_people() -> None:
+    counts = {("n", "a"): 1, ("n", "b"): 90, ("n", "c"): 20, ("s", "a"): 80, ("s", "b"): 70, ("s", "c"): 30}
+    published = publish(counts, 5)
+    hidden = {cell for cell, count in published.items() if count is None}
+    assert hidden == {("n", "a"), ("n", "c"), ("s", "a"), ("s", "c")}
+
+
+def test_the_freeze_flags_who_left_the_line_or_took_the_service_along() -> None:
+    plus: dict[str, Any] = {"account_id": "a", "product": "Superfast Fibre Plus"}
+    left = f.Service(service_id="s", line_id="l", starts_on=date(2024, 1, 1), last_day=date(2024, 6, 30), **plus)
+    for service_id, line_id in (("s", "k"), ("t", "l")):
+        anew = f.Service(service_id=service_id, line_id=line_id, starts_on=date(2026, 1, 1), **plus)
+        freeze = freeze_on(f.Facts(services=(left, anew)), line_id, date(2026, 2, 1), RULES)
+        assert freeze is not None
+        assert (freeze.starts_on, freeze.flags) == (date(2026, 1, 1), ("returned_after_leaving",))
+    other = f.Service(service_id="t", line_id="k", starts_on=date(2026, 1, 1), **plus)
+    freeze = freeze_on(f.Facts(services=(left, other)), "k", date(2026, 2, 1), RULES)
+    assert freeze is not None
+    assert freeze.flags == ()
+
+
+def test_a_stay_goes_back_to_its_first_day_over_overlapping_rows() -> None:
+    plus: dict[str, Any] = {"service_id": "s", "account_id": "a", "line_id": "l"}
+    rows = (
+        f.Service(product="Ultrafast Fibre Plus", starts_on=date(2026, 3, 1), **plus),
+        f.Service(product="Superfast Fibre Plus", starts_on=date(2026, 2, 1), last_day=date(2026, 3, 1), **plus),
+        f.Service(product="Superfast Fibre Plus", starts_on=date(2026, 1, 1), last_day=date(2026, 2, 28), **plus),
+    )
+    for order in (rows, rows[::-1]):
+        freeze = freeze_on(f.Facts(services=order), "l", date(2026, 3, 1), RULES)
+        assert freeze is not None
+        assert freeze.starts_on == date(2026, 1, 1)
+
+
+def test_the_service_a_line_carries_is_the_latest_to_start() -> None:
+    old = replace(HOME.services[0], product="Superfast Fibre Unlimited", last_day=date(2026, 3, 2))
+    new = replace(old, service_id="r", starts_on=date(2026, 3, 2), last_day=None)
+    for order in ((old, new), (new, old)):
+        found = service_on_line(f.Facts(services=order), "l", AT)
+        assert found is not None
+        assert found.service_id == "r"
