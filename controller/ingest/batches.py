@@ -117,6 +117,7 @@ class Ingest:
         except DatabaseError as error:
             raise LinkLostError(f"the database keeps failing: {error.message}") from error
         except Exception:
+            # One message that no code foresaw must not hold up the rest: halve until it stands alone, and set it aside.
             if len(received) == 1:
                 return await self._set_aside(received[0])
             self._log.exception("batch_failed", messages=len(received))

@@ -55,6 +55,7 @@ class Timers:
         except DatabaseError as error:
             self._log.warning("database_unavailable", error=error.message)
         except Exception:
+            # A bug in one look must not end the timers of every account: it is logged, and looked at again.
             self._log.exception("unforeseen")
         try:
             async with asyncio.timeout(wait):

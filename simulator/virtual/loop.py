@@ -85,7 +85,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:
+        except Exception as error:  # whatever the job raises is the future's to tell, as from a real executor
             future.set_exception(error)
         return future
 

@@ -1,6 +1,7 @@
 """The stand-ins' pure parts: what a rule set does to packets, what dnsmasq decides, DNS messages, a full disk."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +160,16 @@ def test_dns_messages_come_back_as_they_were(labels: list[str], number: int, add
 @settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_dns_message_or_an_error(data: bytes) -> None:
-    for read in (dns.read_question, dns.read_reply):
+    readers: tuple[tuple[Callable[[bytes], object], type], ...] = (
+        (dns.read_question, dns.Question),
+        (dns.read_reply, tuple),
+    )
+    for read, kind in readers:
         try:
-            read(data)
+            told = read(data)
         except dns.DnsMessageError:
             continue
+        assert isinstance(told, kind)
 
 
 def test_a_large_disk_is_never_filled(tmp_path: Path) -> None:

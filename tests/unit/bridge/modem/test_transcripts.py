@@ -59,13 +59,13 @@ def test_a_conversation_reads_as_its_transcript_says(path: Path) -> None:
         driver = FAMILIES.get(family, Modem)
         modem = driver([Channel(port, urcs=ALL_URCS, in_step=True, first_probe=1)], jitter=lambda: 0.0)
         for call in calls:
-            await _play(modem, port, call)
+            await _assert_plays(modem, port, call)
         await modem.close()
 
     run_virtual(main())
 
 
-async def _play(modem: Modem, port: TranscriptPort, call: Call) -> None:
+async def _assert_plays(modem: Modem, port: TranscriptPort, call: Call) -> None:
     port.play(call)
     outcome = await _outcome(modem, call.name, port)
     assert (call.name, port.strayed, port.unplayed) == (call.name, [], [])

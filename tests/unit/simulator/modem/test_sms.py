@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from simulator.modem.alphabet import from_septets, pack, to_septets, unpack
 from simulator.modem.messages import SentMessage
 from simulator.modem.tpdu import (
+    Submit,
     TpduError,
     decode_address,
     deliver_parts,
@@ -46,9 +47,10 @@ def test_any_text_comes_back_out_of_its_parts(text: str) -> None:
 @given(st.binary(max_size=60))
 def test_octets_are_a_submit_or_refused(octets: bytes) -> None:
     try:
-        read_submit(octets)
+        told = read_submit(octets)
     except TpduError:
         return
+    assert isinstance(told, Submit)
 
 
 @given(st.from_regex(r"\+?[0-9]{1,15}", fullmatch=True))

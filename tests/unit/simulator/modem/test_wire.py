@@ -196,6 +196,7 @@ async def test_speed_nought_is_a_hang_up(tmp_path: Path) -> None:
         settings[4] = settings[5] = termios.B0
         termios.tcsetattr(serial.number, termios.TCSANOW, settings)
         await wait_until(gone)
+        assert gone.is_set()
         serial.close()
 
 
