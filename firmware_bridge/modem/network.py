@@ -36,17 +36,21 @@ _RANK = {
 
 
 async def read_registration(session: Session, dialect: Dialect) -> Registration:
-    """The packet domain's registration: EPS where attached, else the most telling of EPS and GPRS, else the CS one."""
-    best = Registration()
+    """The packet domain's registration: EPS where attached, else the most telling of EPS and GPRS, with EPS's cause.
+
+    The circuit-switched one speaks only for a modem that knows neither: it says nothing about packet data.
+    """
+    told: list[Registration] = []
     for query in dialect.registration[:2]:
         found = await session.ask_first([query])
-        if found is not None and _RANK[found.state] > _RANK[best.state]:
-            best = found
-        if best.state.attached:
-            return best
-    if best.state is RegistrationState.UNKNOWN:
-        return await session.ask_first(dialect.registration[2:]) or best
-    return best
+        if found is not None:
+            told.append(found)
+            if found.state.attached:
+                return found
+    if not told:
+        return await session.ask_first(dialect.registration[2:]) or Registration()
+    best = max(told, key=lambda found: _RANK[found.state])
+    return replace(best, reject_cause=best.reject_cause or told[0].reject_cause)
 
 
 async def read_operator(session: Session, dialect: Dialect) -> Operator:

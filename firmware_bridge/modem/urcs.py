@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from firmware_bridge.at.commands import ChannelEvent, EventsLost, Rebooted, Resynchronised, Unsolicited
 from firmware_bridge.errors import ReplyError
-from firmware_bridge.modem.parse.clock import parse_ctze, parse_huawei_time, parse_nitz, parse_nwtime
 from firmware_bridge.modem.parse.registration import parse_registration_urc
 from firmware_bridge.modem.parse.signal import parse_csq, parse_hcsq
 from firmware_bridge.modem.parse.sim import parse_cpin
@@ -50,12 +49,9 @@ def _lost(_: Unsolicited) -> ModemEvent:
     return ModemEvent(ModemEventKind.BEARER_LOST)
 
 
-def _time(event: Unsolicited) -> ModemEvent:
-    parse = {"+CTZE": parse_ctze, "+NITZ": parse_nitz, "*PSUTTZ": parse_nitz}.get(event.name)
-    if parse is not None:
-        return ModemEvent(ModemEventKind.TIME, parse(event.line))
-    listed = {"^NWTIME": parse_nwtime, "^TIME": parse_huawei_time}.get(event.name)
-    return ModemEvent(ModemEventKind.TIME, listed([event.line]) if listed else None)
+def _time(_: Unsolicited) -> ModemEvent:
+    """No value: +CTZE tells local time by TS 27.007 8.41 and UTC in makers' examples, other lines are told nowhere."""
+    return ModemEvent(ModemEventKind.TIME)
 
 
 def _signal(event: Unsolicited) -> ModemEvent | None:
@@ -77,6 +73,15 @@ _MEANINGS: dict[str, _Value] = {
 }
 
 
+# Meanings that read a value, and what is left to say when it does not parse.
+_KINDS_WITH_VALUE: dict[_Value, ModemEventKind] = {
+    _registration: ModemEventKind.REGISTRATION,
+    _sim: ModemEventKind.SIM,
+    _message: ModemEventKind.SMS,
+    _signal: ModemEventKind.SIGNAL,
+}
+
+
 def translate(event: ChannelEvent) -> Sequence[ModemEvent]:
     """What an event of the channel means to the agent; a line that does not parse means "look" without a value."""
     if isinstance(event, Rebooted):
@@ -90,5 +95,5 @@ def translate(event: ChannelEvent) -> Sequence[ModemEvent]:
     try:
         found = meaning(event)
     except ReplyError:
-        return ()
+        found = ModemEvent(_KINDS_WITH_VALUE[meaning])
     return () if found is None else (found,)

@@ -106,7 +106,8 @@ def parse_cgpaddr(lines: Sequence[str]) -> dict[int, tuple[str, ...]]:
         cid = number(values[0])
         if cid is None:
             raise failure("+CGPADDR", text, "no <cid>")
-        found[cid] = tuple(address for value in values[1:] if (address := _address_text(value)) is not None)
+        told = " ".join(values[1:]).replace(",", " ").split()  # some put both stacks into one pair of quotes
+        found[cid] = tuple(address for value in told if (address := _address_text(value)) is not None)
     return found
 
 

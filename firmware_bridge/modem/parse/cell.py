@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from firmware_bridge.modem.parse.fields import (
+    area_code,
     at,
+    cell_identity,
+    country_code,
     failure,
     fields,
     first_payload,
@@ -17,7 +20,7 @@ from firmware_bridge.modem.parse.fields import (
 from firmware_bridge.modem.parse.signal import RSRP_DBM, RSRQ_DB, RSSI_DBM, SINR_DB, technology_of_mode
 from firmware_bridge.types import AccessTechnology, Signal
 
-_BAND = re.compile(r"BAND\s*(\d+)", re.IGNORECASE)
+_BAND = re.compile(r"BAND\s*(\d{1,4})", re.IGNORECASE)
 _PLMN = re.compile(r"(\d{3})-(\d{2,3})")
 
 
@@ -44,33 +47,44 @@ def _channel(field: str) -> int | None:
     return _whole(within(number(field), 0, 262143))
 
 
+def _band(name: str) -> int | None:
+    """The number in `LTE BAND 3` or `EUTRAN-BAND3`; there is no band 0."""
+    match = _BAND.search(name)
+    return _whole(within(int(match[1]), 1, 255)) if match else None
+
+
 def _qeng_lte(values: Sequence[str], service: bool) -> ServingCell:  # noqa: FBT001 - a reading, passed by position
     """`mcc,mnc,cell,pci,earfcn,band,ul,dl,tac,rsrp,rsrq,rssi,sinr,srxlev,…`: PCI first, against the manual (Q24)."""
+    area = area_code(at(values, 8))
     signal = Signal(
         rsrp_dbm=within(number(at(values, 9)), *RSRP_DBM),
         rsrq_db=within(number(at(values, 10)), *RSRQ_DB),
         rssi_dbm=within(number(at(values, 11)), *RSSI_DBM),
         sinr_db=within(number(at(values, 12)), *SINR_DB),
         technology=AccessTechnology.E_UTRAN,
-        cell_id=hexadecimal(at(values, 2)),
+        cell_id=cell_identity(hexadecimal(at(values, 2)), area),
         pci=_whole(within(number(at(values, 3)), 0, 503)),
         earfcn=_channel(at(values, 4)),
         band=_whole(within(number(at(values, 5)), 1, 255)),
-        tac=hexadecimal(at(values, 8)),
+        tac=area,
     )
-    return ServingCell(signal, _code(at(values, 0), 3), _code(at(values, 1), 2, 3), service)
+    return ServingCell(signal, country_code(at(values, 0)), _code(at(values, 1), 2, 3), service)
 
 
 def _qeng_older(values: Sequence[str], technology: AccessTechnology | None, service: bool) -> ServingCell:  # noqa: FBT001
     """WCDMA and GSM: `mcc,mnc,lac,cell,…`; levels are left out, their places differ between firmwares."""
-    signal = Signal(technology=technology, tac=hexadecimal(at(values, 2)), cell_id=hexadecimal(at(values, 3)))
-    return ServingCell(signal, _code(at(values, 0), 3), _code(at(values, 1), 2, 3), service)
+    area = area_code(at(values, 2))
+    signal = Signal(technology=technology, tac=area, cell_id=cell_identity(hexadecimal(at(values, 3)), area))
+    return ServingCell(signal, country_code(at(values, 0)), _code(at(values, 1), 2, 3), service)
 
 
 def _qeng_cell(mode: str, values: Sequence[str], service: bool) -> ServingCell:  # noqa: FBT001
-    if technology_of_mode(mode) is AccessTechnology.E_UTRAN:
+    technology = technology_of_mode(mode)
+    if technology is AccessTechnology.E_UTRAN:
         return _qeng_lte(values[1:], service)
-    return _qeng_older(values, technology_of_mode(mode), service)
+    if technology in {AccessTechnology.GSM, AccessTechnology.UTRAN}:
+        return _qeng_older(values, technology, service)
+    return ServingCell(Signal(technology=technology), service=service)
 
 
 def parse_qeng(lines: Sequence[str]) -> ServingCell:
@@ -99,9 +113,8 @@ def parse_qnwinfo(lines: Sequence[str]) -> ServingCell:
         return ServingCell(service=False)
     words = values[0].upper().split()
     technology = next((found for word in words if (found := technology_of_mode(word))), None)
-    digits = _code(values[1], 5, 6) or ""
-    band = _BAND.search(values[2])
-    signal = Signal(technology=technology, band=int(band[1]) if band else None, earfcn=_channel(values[3]))
+    digits = (_code(values[1], 5, 6) or "") if country_code(values[1][:3]) else ""
+    signal = Signal(technology=technology, band=_band(values[2]), earfcn=_channel(values[3]))
     return ServingCell(signal, digits[:3] or None, digits[3:] or None, technology is not None)
 
 
@@ -112,14 +125,14 @@ def _tenths(field: str, limits: tuple[float, float]) -> float | None:
 
 
 def _cpsi_lte(values: Sequence[str]) -> Signal:
-    band = _BAND.search(at(values, 6))
     known = _tenths(at(values, 11), RSRP_DBM) is not None
+    area = area_code(at(values, 3))
     return Signal(
         technology=AccessTechnology.E_UTRAN,
-        tac=hexadecimal(at(values, 3)),
-        cell_id=number(at(values, 4)),
+        tac=area,
+        cell_id=cell_identity(number(at(values, 4)), area),
         pci=_whole(within(number(at(values, 5)), 0, 503)),
-        band=int(band[1]) if band else None,
+        band=_band(at(values, 6)),
         earfcn=_channel(at(values, 7)),
         rsrq_db=_tenths(at(values, 10), RSRQ_DB),
         rsrp_dbm=_tenths(at(values, 11), RSRP_DBM),
@@ -135,10 +148,11 @@ def parse_cpsi(lines: Sequence[str]) -> ServingCell:
     if technology is None or len(values) < 5:
         return ServingCell(service=False)
     plmn = _PLMN.fullmatch(values[2])
-    signal = Signal(technology=technology, tac=hexadecimal(values[3]), cell_id=number(values[4]))
+    area = area_code(values[3])
+    signal = Signal(technology=technology, tac=area, cell_id=cell_identity(number(values[4]), area))
     if technology is AccessTechnology.E_UTRAN:
         signal = _cpsi_lte(values)
-    if plmn is None:
+    if plmn is None or country_code(plmn[1]) is None:
         return ServingCell(signal, service=False)
     return ServingCell(signal, plmn[1], plmn[2], service=values[1].lower() == "online")
 

@@ -1,10 +1,10 @@
-"""Network time: zones in quarter hours, clocks never set, UTC or local (TS 27.007 8.15, 8.40, 8.41)."""
+"""Network time: zones in quarter hours, clocks never set, UTC or local (TS 27.007 8.15)."""
 
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from firmware_bridge.modem.parse.fields import failure, fields, first_payload
+from firmware_bridge.modem.parse.fields import failure, first_payload
 from firmware_bridge.types import NetworkTime
 
 _STAMP = re.compile(
@@ -86,31 +86,6 @@ def parse_qlts(lines: Sequence[str], *, utc: bool = False) -> NetworkTime | None
     return _as_utc("+QLTS", text) if utc else _as_local("+QLTS", text)
 
 
-def parse_ctze(line: str) -> NetworkTime | None:
-    """`+CTZE: "+32",0,"2017/11/04,06:51:13"`: the zone, the DST, UTC time (TS 27.007 8.41); None without a time."""
-    values = fields(first_payload([line], "+CTZE"))
-    if len(values) < 3 or not values[2]:
-        return None
-    zone = values[0] if values[0][:1] in {"+", "-"} else f"+{values[0]}"
-    return _as_utc("+CTZE", values[2] + zone)
-
-
-def parse_ctzv(line: str) -> timezone | None:
-    """`+CTZV: +08`: the zone alone."""
-    text = fields(first_payload([line], "+CTZV"))[0]
-    return _zone(text) if re.fullmatch(r"[+-]?\d{1,3}", text) else None
-
-
-def parse_nitz(line: str) -> NetworkTime | None:
-    """SIMCom `+NITZ: 26/11/21,22:40:00+0` style URC: UTC, then the zone; a DST field may follow."""
-    return _as_utc("+NITZ", first_payload([line], "+NITZ", "*PSUTTZ"))
-
-
 def parse_nwtime(lines: Sequence[str]) -> NetworkTime | None:
     """Huawei `^NWTIME: 14/08/05,04:00:21+40,00`: UTC with the zone, then the DST (TS 24.008 10.5.3.9 order)."""
     return _as_utc("^NWTIME", first_payload(lines, "^NWTIME"))
-
-
-def parse_huawei_time(lines: Sequence[str]) -> NetworkTime | None:
-    """Huawei `^TIME: 14/08/05 04:00:21`: no zone."""
-    return _as_local("^TIME", first_payload(lines, "^TIME"))

@@ -36,10 +36,15 @@ def parse_dsflowqry(lines: Sequence[str]) -> RawCounters:
     return RawCounters(tx_bytes=int(values[4], 16), rx_bytes=int(values[5], 16))
 
 
+def _grown(before: int, now: int) -> int:
+    return now - before if now >= before else now
+
+
 class CounterAccumulator:
     """Monotonic counts over a modem's resets. A count that went down started again from nought.
 
-    Never over-counts: what flowed between the last reading and a reset is lost, a wrap counts as a reset.
+    Never over-counts: what flowed between the last reading and a reset is lost, a wrap counts as a reset, and a
+    direction whose count went on is taken to have gone on, whatever the other did.
     """
 
     def __init__(self) -> None:
@@ -50,9 +55,7 @@ class CounterAccumulator:
     def update(self, raw: RawCounters) -> tuple[int, int]:
         """Sent and received since the first reading, this one included."""
         last = raw if self._last is None else self._last
-        if raw.tx_bytes < last.tx_bytes or raw.rx_bytes < last.rx_bytes:
-            last = RawCounters(0, 0)
-        self._tx += raw.tx_bytes - last.tx_bytes
-        self._rx += raw.rx_bytes - last.rx_bytes
+        self._tx += _grown(last.tx_bytes, raw.tx_bytes)
+        self._rx += _grown(last.rx_bytes, raw.rx_bytes)
         self._last = raw
         return self._tx, self._rx

@@ -89,6 +89,22 @@ def hexadecimal(field: str) -> int | None:
     return int(match[1], 16) if match else None
 
 
+def area_code(field: str) -> int | None:
+    """A LAC or TAC, always hexadecimal. 0000 and FFFE mean no valid area (TS 23.003 4.1), FFFF and above too."""
+    value = hexadecimal(field)
+    return value if value is not None and 0 < value < 0xFFFE else None
+
+
+def cell_identity(value: int | None, area: int | None) -> int | None:
+    """A cell identity of up to 28 bits; all ones is unknown, and so is any without an area."""
+    return value if value is not None and area is not None and 0 <= value < 0xFFFFFFF else None
+
+
+def country_code(digits: str) -> str | None:
+    """An MCC: three digits, and 000 is no country."""
+    return digits if len(digits) == 3 and digits.isascii() and digits.isdigit() and digits != "000" else None
+
+
 def within(value: float | None, least: float, most: float) -> float | None:
     """The value if it lies in the range a radio can report, else None: placeholders lie outside."""
     return value if value is not None and least <= value <= most else None

@@ -70,13 +70,15 @@ def _refused(reason: str) -> ReplyError:
 
 
 def alphabet(coding_scheme: int) -> Alphabet:
-    """The alphabet of a TP-DCS (TS 23.038 4); reserved groups read as GSM 7-bit."""
+    """The alphabet of a TP-DCS (TS 23.038 4); reserved groups read as GSM 7-bit, compressed text as octets."""
     group = coding_scheme >> 4
     if group == 0xF:
         return Alphabet.DATA if coding_scheme & 0x04 else Alphabet.GSM7
     if group == 0xE:
         return Alphabet.UCS2
     if group < 0x8:
+        if coding_scheme & 0x20:
+            return Alphabet.DATA
         bits = coding_scheme >> 2 & 0x03
         return Alphabet(bits) if bits < 3 else Alphabet.GSM7
     return Alphabet.GSM7

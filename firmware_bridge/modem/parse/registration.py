@@ -3,7 +3,18 @@
 import re
 from collections.abc import Sequence
 
-from firmware_bridge.modem.parse.fields import at, failure, fields, first_payload, hexadecimal, number, raw_fields
+from firmware_bridge.modem.parse.fields import (
+    area_code,
+    at,
+    cell_identity,
+    country_code,
+    failure,
+    fields,
+    first_payload,
+    hexadecimal,
+    number,
+    raw_fields,
+)
 from firmware_bridge.types import (
     AccessTechnology,
     Operator,
@@ -35,18 +46,6 @@ def registration_state(field: str) -> RegistrationState:
     return RegistrationState(value) if value is not None and 0 <= value <= 11 else RegistrationState.UNKNOWN
 
 
-def _area(field: str) -> int | None:
-    """A LAC or TAC, always hexadecimal. 0000 and FFFE mean no valid area (TS 23.003 4.1), FFFF and above too."""
-    value = hexadecimal(field)
-    return value if value is not None and 0 < value < 0xFFFE else None
-
-
-def _cell(field: str, area: int | None) -> int | None:
-    """A cell identity of up to 28 bits, always hexadecimal; all ones is unknown, and so is any without an area."""
-    value = hexadecimal(field)
-    return value if value is not None and area is not None and value < 0xFFFFFFF else None
-
-
 def _is_rac_before_cell(rest: Sequence[str]) -> bool:
     """`tac,rac,ci,AcT` (release 8) against `lac,ci,AcT,rac`: the third field is then no AcT but a cell."""
     return len(rest) == 4 and not (_DECIMAL.fullmatch(rest[2]) and len(rest[1].strip('"')) > 2)
@@ -68,14 +67,14 @@ def _ordered(rest: Sequence[str]) -> list[str]:
 
 def _registration(state: str, rest: Sequence[str]) -> Registration:
     values = _ordered(rest)
-    area = _area(at(values, 0))
+    area = area_code(at(values, 0))
     # <cause_type> 0 is a standard cause in decimal; 1 is the manufacturer's and means nothing here.
     cause = number(at(values, 4)) if number(at(values, 3)) == 0 else None
     return Registration(
         state=registration_state(state),
         technology=access_technology(at(values, 2)),
         tac=area,
-        cell_id=_cell(at(values, 1), area),
+        cell_id=cell_identity(hexadecimal(at(values, 1)), area),
         reject_cause=cause or None,
     )
 
@@ -118,7 +117,7 @@ def _name(text: str) -> str | None:
 def network_code(digits: str) -> tuple[str, str] | None:
     """MCC and MNC of a numeric operator: five or six digits, the MNC's leading zero and length kept (Q43)."""
     text = _ucs2_decoded(digits.strip().strip('"'))
-    if len(text) in {5, 6} and text.isascii() and text.isdigit():
+    if len(text) in {5, 6} and text.isascii() and text.isdigit() and country_code(text[:3]):
         return text[:3], text[3:]
     return None
 

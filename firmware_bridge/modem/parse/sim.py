@@ -14,6 +14,7 @@ _STATES = {
     "SIM PUK2": SimState.PUK2,
     "NOT INSERTED": SimState.ABSENT,
     "SIM REMOVED": SimState.ABSENT,
+    "SIM NOT INSERTED": SimState.ABSENT,
     "NOT READY": SimState.BUSY,
     "BUSY": SimState.BUSY,
     "SIM FAILURE": SimState.FAILED,
@@ -59,7 +60,7 @@ class Tries:
 def parse_cpin(lines: Sequence[str]) -> SimState:
     """The state of +CPIN? and of its URC, quoted or not (`+CPIN: READY`, `"SIM PIN"`, `PH-NET PIN`, `NOT INSERTED`)."""
     code = unquoted(first_payload(lines, "+CPIN", "CPIN")).upper()
-    if code.startswith("PH-"):
+    if code.startswith(("PH-", "PH_")):
         return SimState.LOCKED
     return _STATES.get(code, SimState.UNKNOWN)
 

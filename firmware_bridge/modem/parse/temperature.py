@@ -8,6 +8,7 @@ from firmware_bridge.types import Temperature
 _LEAST_C, _MOST_C = -60.0, 150.0
 _PLACEHOLDERS = {255, -273, 65535, -32768, 32767}
 _QTEMP_SENSORS = ("pmic", "xo", "pa")
+_TENTHS_FROM = 110  # hotter than that no modem answers: these are tenths
 _MILLI_FROM = 1000  # 1 000 °C is none; thousandths of a degree are
 
 
@@ -40,8 +41,8 @@ def parse_cpmutemp(lines: Sequence[str]) -> Temperature:
 
 
 def parse_chiptemp(lines: Sequence[str]) -> Temperature:
-    """Huawei `^CHIPTEMP: …`: a list in degrees, in tenths on 5G (any reading above 150 says so); 65535 is not there."""
+    """Huawei `^CHIPTEMP: …`: a list in degrees, in tenths on 5G (any reading above 110 says so); 65535 is not there."""
     values = [value.rstrip(".") for value in fields(first_payload(lines, "^CHIPTEMP"))]
     numbers = [found for value in values if (found := number(value)) is not None and found not in _PLACEHOLDERS]
-    scale = 0.1 if any(abs(value) > _MOST_C for value in numbers) else 1.0
+    scale = 0.1 if any(abs(value) > _TENTHS_FROM for value in numbers) else 1.0
     return _known({f"chip{index}": _celsius(value, scale=scale) for index, value in enumerate(values)})

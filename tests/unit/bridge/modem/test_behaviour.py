@@ -40,6 +40,27 @@ def test_a_busy_sim_is_waited_for() -> None:
     drive({"AT+CPIN?": ["+CME ERROR: 14"] * 3 + ["+CME ERROR: SIM busy", "+CME ERROR: 515", "+CPIN: READY"]}, scenario)
 
 
+@pytest.mark.parametrize(
+    ("eps", "gprs", "cs", "state", "cause"),
+    [
+        ("+CEREG: 2,4", "+CGREG: 2,4", "+CREG: 2,1", RegistrationState.UNKNOWN, None),
+        ("+CEREG: 2,0", "ERROR", "+CREG: 2,1", RegistrationState.IDLE, None),
+        ("ERROR", "ERROR", "+CREG: 2,5", RegistrationState.ROAMING, None),
+        ("ERROR", "+CGREG: 2,1", "+CREG: 2,3", RegistrationState.HOME, None),
+        ("+CEREG: 3,0,,,,0,7", "+CGREG: 2,2", "+CREG: 2,2", RegistrationState.SEARCHING, 7),
+        ("+CEREG: 3,3,,,,0,8", "+CGREG: 2,5", "+CREG: 2,2", RegistrationState.ROAMING, None),
+    ],
+)
+def test_registration_is_the_packet_domains(
+    eps: str, gprs: str, cs: str, state: RegistrationState, cause: int | None
+) -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        found = await modem.registration()
+        assert (found.state, found.reject_cause) == (state, cause)
+
+    drive({"AT+CEREG?": eps, "AT+CGREG?": gprs, "AT+CREG?": cs}, scenario)
+
+
 def test_patience_with_a_busy_sim_is_bounded() -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
         assert (await modem.sim()).state is SimState.BUSY

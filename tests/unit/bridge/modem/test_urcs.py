@@ -47,6 +47,13 @@ def said(line: str) -> Unsolicited:
         ('+QNETDEVSTATUS: 1,0,"IPV4",0', ModemEvent(ModemEventKind.BEARER_LOST)),
         ("^RSSI:20", ModemEvent(ModemEventKind.SIGNAL)),
         ("+CSQ: 21,99", ModemEvent(ModemEventKind.SIGNAL, Signal(rssi_dbm=-71))),
+        ('+CTZE: "+32",0,"2026/11/04,06:51:13"', ModemEvent(ModemEventKind.TIME)),
+        ("^NWTIME: 26/08/05,04:00:21+40,00", ModemEvent(ModemEventKind.TIME)),
+        ('*PSUTTZ: 2026,11,26,3,22,48,"+32",0', ModemEvent(ModemEventKind.TIME)),
+        ("^TIME: 26/08/05 04:00:21", ModemEvent(ModemEventKind.TIME)),
+        ("+CMTI: x", ModemEvent(ModemEventKind.SMS)),
+        ("+CEREG: garbled", ModemEvent(ModemEventKind.REGISTRATION)),
+        ("+CSQ: ", ModemEvent(ModemEventKind.SIGNAL)),
     ],
 )
 def test_a_line_means(line: str, event: ModemEvent) -> None:
@@ -54,7 +61,7 @@ def test_a_line_means(line: str, event: ModemEvent) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["+CGEV: ME PDN ACT 1", '^NDISSTAT: 1,,,"IPV4"', "^NDISSTAT:", "RING", '+QIND: "act","LTE"', "+CMTI: x"]
+    "line", ["+CGEV: ME PDN ACT 1", '^NDISSTAT: 1,,,"IPV4"', "^NDISSTAT:", "RING", '+QIND: "act","LTE"']
 )
 def test_a_line_means_nothing_to_the_agent(line: str) -> None:
     assert list(translate(said(line))) == []

@@ -1,23 +1,15 @@
 """Clocks and temperatures."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from firmware_bridge.modem.parse.clock import (
     parse_cclk,
-    parse_ctze,
-    parse_ctzv,
-    parse_huawei_time,
-    parse_nitz,
     parse_nwtime,
     parse_qlts,
 )
 from firmware_bridge.modem.parse.temperature import parse_chiptemp, parse_cpmutemp, parse_qtemp
 from firmware_bridge.types import NetworkTime, Temperature
-from tests.unit.bridge.modem_parse.row import FAILS, of_line, table
-
-
-def _zone(quarters: int) -> timezone:
-    return timezone(timedelta(minutes=15 * quarters))
+from tests.unit.bridge.modem_parse.row import FAILS, table
 
 
 def _time(text: str, *, zone_known: bool = True) -> NetworkTime:
@@ -77,43 +69,12 @@ ROWS = [
         ('+QLTS: "2026/10/13,03:40:48-32,0"', _time("2026-10-12T19:40:48-08:00")),
     ),
     *table(
-        of_line(parse_ctze),
-        ('+CTZE: "+32",0,"2026/11/04,06:51:13"', _time("2026-11-04T14:51:13+08:00")),
-        ('+CTZE: +04,1,"2026/07/04,06:51:13"', _time("2026-07-04T07:51:13+01:00")),
-        ('+CTZE: "-20",0,"2026/11/04,06:51:13"', _time("2026-11-04T01:51:13-05:00")),
-        ('+CTZE: 04,1,"2026/07/04,06:51:13"', _time("2026-07-04T07:51:13+01:00")),
-        ('+CTZE: "+32",0', None),
-        ('+CTZE: "+32",0,""', None),
-        ('+CTZE: "+32",0,"noon"', FAILS),
-    ),
-    *table(
-        of_line(parse_ctzv),
-        ("+CTZV: +08", _zone(8)),
-        ("+CTZV: -20", _zone(-20)),
-        ('+CTZV: "+04"', _zone(4)),
-        ("+CTZV: 0", _zone(0)),
-        ("+CTZV: +99", None),
-        ("+CTZV: ", None),
-    ),
-    *table(
-        of_line(parse_nitz),
-        ("+NITZ: 26/11/21,22:40:00+04,0", _time("2026-11-21T23:40:00+01:00")),
-        ("+NITZ: 2026/11/21,22:40:00+0", _time("2026-11-21T22:40:00+00:00")),
-        ("+NITZ: ", None),
-    ),
-    *table(
         parse_nwtime,
         ("^NWTIME: 26/08/05,04:00:21+40,00", _time("2026-08-05T14:00:21+10:00")),
         ('^NWTIME: "26/08/05,04:00:21+04,01"', _time("2026-08-05T05:00:21+01:00")),
         ("^NWTIME: 14/08/05,04:00:21+40,00", None),
         ("^NWTIME: 80/01/06,00:00:00+00,00", None),
         ("", FAILS),
-    ),
-    *table(
-        parse_huawei_time,
-        ("^TIME: 26/08/05 04:00:21", _time("2026-08-05T04:00:21+00:00", zone_known=False)),
-        ("^TIME: 80/01/06 00:00:21", None),
-        ("^TIME: later", FAILS),
     ),
     *table(
         parse_qtemp,
@@ -144,6 +105,8 @@ ROWS = [
         parse_chiptemp,
         ("^CHIPTEMP: 40,41", _degrees(chip0=40, chip1=41)),
         ("^CHIPTEMP: 408,405,65535", _degrees(chip0=40.8, chip1=40.5)),
+        ("^CHIPTEMP: 140,120,65535", _degrees(chip0=14, chip1=12)),
+        ("^CHIPTEMP: 105,98", _degrees(chip0=105, chip1=98)),
         ("^CHIPTEMP: 65535,65535", _degrees()),
         ("^CHIPTEMP:38", _degrees(chip0=38)),
         ("", FAILS),

@@ -98,6 +98,21 @@ def test_counters_never_fall_and_never_tell_more_than_flowed(steps: list[tuple[i
         told = now
 
 
+WRAP = 1 << 20
+
+
+@given(st.lists(st.tuples(st.integers(0, WRAP - 1), st.integers(0, WRAP - 1)), max_size=30))
+def test_a_counter_that_wraps_alone_makes_the_other_tell_no_more_than_flowed(steps: list[tuple[int, int]]) -> None:
+    accumulator = CounterAccumulator()
+    flowed_tx = flowed_rx = 0
+    accumulator.update(RawCounters(0, 0))
+    for tx, rx in steps:
+        flowed_tx, flowed_rx = flowed_tx + tx, flowed_rx + rx
+        told = accumulator.update(RawCounters(flowed_tx % WRAP, flowed_rx))
+        assert told[0] <= flowed_tx
+        assert told[1] == flowed_rx
+
+
 @given(st.text('0123456789ABCDEF ,":', max_size=60))
 def test_no_identifier_survives_masking(text: str) -> None:
     runs = masked(text).replace("digits", "")

@@ -35,6 +35,12 @@ def test_a_header_of_any_length_does_not_shift_the_text(text: str, header: bytes
     assert decode_deliver(deliver(text, header=header)).body == text
 
 
+def test_compressed_text_is_not_read_as_text() -> None:
+    assert alphabet(0x00) is Alphabet.GSM7
+    assert alphabet(0x20) is Alphabet.DATA
+    assert alphabet(0x28) is Alphabet.DATA
+
+
 @given(st.integers(0, 255), st.integers(1, 255), st.data())
 def test_references_of_eight_bits(reference: int, total: int, data: st.DataObject) -> None:
     number = data.draw(st.integers(1, total))

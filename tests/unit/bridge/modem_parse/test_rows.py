@@ -9,10 +9,11 @@ from tests.unit.bridge.modem_parse import (
     rows_signal,
     rows_sim,
     rows_sms,
+    rows_unknown,
 )
 from tests.unit.bridge.modem_parse.row import Fails, Row
 
-MODULES = (rows_identity, rows_sim, rows_registration, rows_signal, rows_bearer, rows_clock, rows_sms)
+MODULES = (rows_identity, rows_sim, rows_registration, rows_signal, rows_bearer, rows_clock, rows_sms, rows_unknown)
 ROWS = [row for module in MODULES for row in module.ROWS]
 ROWS_LEAST = 400
 
