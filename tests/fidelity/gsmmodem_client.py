@@ -3,12 +3,13 @@
 import json
 import sys
 import threading
+from pathlib import Path
 
 from gsmmodem.modem import GsmModem, ReceivedSms
 
 
 def main() -> None:
-    """Connect, wait for coverage, wait for one message."""
+    """Connect, wait for coverage, say so by making a file, wait for one message."""
     arrived = threading.Event()
     messages: list[list[str]] = []
 
@@ -21,6 +22,7 @@ def main() -> None:
     try:
         signal = modem.waitForNetworkCoverage(timeout=15)
         seen = {"imei": modem.imei, "imsi": modem.imsi, "network": modem.networkName, "signal": signal}
+        Path(sys.argv[2]).touch()
         arrived.wait(25)
     finally:
         modem.close()

@@ -1,12 +1,13 @@
-"""gammu, chat, comgt and python-gsmmodem-new: each a reader of modems with habits of its own."""
+"""gammu, chat, comgt, python-gsmmodem-new, atlib and pyatcommand: readers of modems with habits of their own."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fidelity.programs import bench, need, need_package, run, side_by_side
+from tests.fidelity.programs import bench, exists, need, need_package, run, side_by_side, until
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PERSONALITIES = ["huawei-me909", "quectel-ec25", "simcom-sim7600", "zte-mf833"]
@@ -14,10 +15,13 @@ PERSONALITIES = ["huawei-me909", "quectel-ec25", "simcom-sim7600", "zte-mf833"]
 QUIETING = {"huawei-me909": b"AT^CURC=0\r", "zte-mf833": b"AT+CPMS?\r"}
 REAL_TIME = 1.0  # these programs read until it is quiet for a while, and quiet must last as long as on hardware
 GSMMODEM_CLIENT = Path(__file__).with_name("gsmmodem_client.py")
+PYTHON_CLIENTS = Path(__file__).with_name("python_clients.py")
+# Three programs at once, each on a port of its own: as fast as one, and the modem's ports must not mix their answers.
+THREE_PORTS = ("pty:{d}/port1", "pty:{d}/port2", "pty:{d}/port3")
 
 
 def gammu_settings(directory: Path, port: str) -> str:
-    path = directory / "gammurc"
+    path = directory / f"gammurc-{Path(port).name}"
     path.write_text(f"[gammu]\ndevice = {port}\nconnection = at115200\n")
     return str(path)
 
@@ -28,20 +32,22 @@ async def test_gammu_identifies_asks_the_network_and_reads_messages() -> None:
 
 
 async def _gammu(personality: str) -> None:
-    async with bench(personality, "pty:{d}/port", factor=REAL_TIME) as simulated:
+    async with bench(personality, *THREE_PORTS, factor=REAL_TIME) as simulated:
         await simulated.registered()
         simulated.modem.feed(simulated.port, QUIETING.get(personality, b""))
-        settings = gammu_settings(simulated.directory, simulated.addresses[0])
         simulated.modem.deliver_sms("+447700900123", "Broadband is back")
-        who = await run("gammu", "-c", settings, "--identify")
+        settings = [gammu_settings(simulated.directory, port) for port in simulated.addresses]
+        who, network, messages = await asyncio.gather(
+            run("gammu", "-c", settings[0], "--identify"),
+            run("gammu", "-c", settings[1], "--networkinfo"),
+            run("gammu", "-c", settings[2], "--getallsms"),
+        )
         assert who.code == 0, who.text
         assert simulated.modem.imei in who.text
         assert simulated.modem.personality.revision.split()[0] in who.text
-        network = await run("gammu", "-c", settings, "--networkinfo")
         assert network.code == 0, network.text
         assert "234 30" in network.text
         assert "home network" in network.text
-        messages = await run("gammu", "-c", settings, "--getallsms")
         assert messages.code == 0, messages.text
         assert "Broadband is back" in messages.text
         assert "+447700900123" in messages.text
@@ -79,15 +85,17 @@ async def test_comgt_reads_information_signal_and_registration() -> None:
 
 
 async def _comgt(personality: str) -> None:
-    async with bench(personality, "pty:{d}/port", factor=REAL_TIME) as simulated:
+    async with bench(personality, *THREE_PORTS, factor=REAL_TIME) as simulated:
         await simulated.registered()
-        port = simulated.addresses[0]
-        info = await run("comgt", "-d", port, "info", within_s=40)
+        first, second, third = simulated.addresses
+        info, signal, registration = await asyncio.gather(
+            run("comgt", "-d", first, "info", within_s=40),
+            run("comgt", "-d", second, "sig"),
+            run("comgt", "-d", third, "reg"),
+        )
         assert simulated.modem.personality.model in info.text
-        signal = await run("comgt", "-d", port, "sig")
         assert "Signal Quality:" in signal.text
         assert "99,99" not in signal.text
-        registration = await run("comgt", "-d", port, "reg")
         assert "Registered on Home network" in registration.text
 
 
@@ -99,8 +107,12 @@ async def test_gsmmodem_connects_waits_for_coverage_and_takes_a_message() -> Non
 async def _gsmmodem(personality: str) -> None:
     async with bench(personality, "pty:{d}/port", factor=REAL_TIME) as simulated:
         simulated.modem.feed(simulated.port, QUIETING.get(personality, b""))
-        simulated.modem.plan(6.0, lambda: simulated.modem.deliver_sms("+447700900123", "Line test passed"))
-        outcome = await run(sys.executable, "-W", "ignore", str(GSMMODEM_CLIENT), simulated.addresses[0], within_s=45)
+        listening = simulated.directory / "listening"
+        command = (sys.executable, "-W", "ignore", str(GSMMODEM_CLIENT), simulated.addresses[0], str(listening))
+        client = asyncio.create_task(run(*command, within_s=45))
+        assert await until(lambda: exists(listening), within_s=40)
+        simulated.modem.deliver_sms("+447700900123", "Line test passed")
+        outcome = await client
         assert outcome.code == 0, outcome.text
         seen = json.loads(outcome.text.splitlines()[-1])
         assert seen["imei"] == simulated.modem.imei
@@ -108,3 +120,32 @@ async def _gsmmodem(personality: str) -> None:
         assert seen["network"] == "EE"
         assert 0 < seen["signal"] <= 31
         assert seen["message"] == ["+447700900123", "Line test passed"]
+
+
+async def test_atlib_and_pyatcommand_read_the_modem_and_send_a_message() -> None:
+    need_package("atlib", "atlib")
+    need_package("pyatcommand", "pyatcommand")
+    await side_by_side(_python_clients, ["quectel-ec25", "simcom-sim7600"])
+
+
+async def _python_clients(personality: str) -> None:
+    async with bench(personality, "pty:{d}/port", factor=REAL_TIME) as simulated:
+        await simulated.registered()
+        simulated.modem.deliver_sms("+447700900123", "Broadband is back")
+        outcome = await run(sys.executable, "-W", "ignore", str(PYTHON_CLIENTS), simulated.addresses[0], within_s=45)
+        assert outcome.code == 0, outcome.text
+        seen = json.loads(outcome.text.splitlines()[-1])
+        cell = simulated.modem.registration.cell
+        assert cell is not None
+        assert 0 < seen["atlib"].pop("signal") <= 31
+        assert "Broadband is back" in str(seen["atlib"].pop("received"))
+        model = simulated.modem.personality.model
+        assert seen["atlib"] == {
+            "imei": simulated.modem.imei, "imsi": "234300000000001", "model": model, "operator": "EE", "registered": 1,
+            "sent": "OK", "cell": f"{cell.cell_id:X}",
+        }  # fmt: skip
+        answers = seen["pyatcommand"]
+        assert {command: ok for command, (ok, _) in answers.items() if not ok} == {"AT+NOSUCH": False}
+        assert answers["AT+CGMM"][1].removeprefix("+CGMM: ") == model
+        assert answers["AT+CIMI"][1] == "234300000000001"
+        assert answers["AT+CGDCONT=?"][1].count("+CGDCONT: (") == 4
