@@ -54,7 +54,7 @@ class Ruleset:
         try:
             for command in document["nftables"]:
                 self._carry_out(command, now)
-        except (RulesetError, KeyError, TypeError, AttributeError) as error:
+        except (RulesetError, KeyError, TypeError, ValueError, AttributeError) as error:
             self.state = before
             if isinstance(error, RulesetError):
                 raise

@@ -178,3 +178,10 @@ def test_a_large_disk_is_never_filled(tmp_path: Path) -> None:
     with pytest.raises(HostFaultError, match="large file system"):
         HostFaults(tmp_path, disk=Path("/")).check(Fault.DISK_FULL)
     HostFaults(tmp_path).check(Fault.DNS_DIES)
+
+
+@pytest.mark.parametrize("command", [{}, {"add": {}}, {"add": {"table": {}}, "flush": {}}])
+def test_a_command_is_one_verb_on_one_noun(command: dict[str, Any]) -> None:
+    code, _, err = run(["-j", "-f", "-"], json.dumps({"nftables": [command]}), hub(), 0.0)
+    assert code == 1
+    assert err.startswith("Error: Parsing command array failed")
