@@ -73,9 +73,11 @@ class Register:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bytes] = asyncio.Queue(100)
         self._writers: list[asyncio.StreamWriter] = []
+        self._met = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self._met.set()
         while head := await reader.read(3):
             self.heard.put_nowait(head + await reader.readexactly(int.from_bytes(head[:2], "big")))
         self.heard.put_nowait(b"")
@@ -88,8 +90,7 @@ class Register:
     async def meet(self) -> None:
         """Ask who is there, once somebody is, and hear the answer."""
         async with asyncio.timeout(5):
-            while not self._writers:  # noqa: ASYNC110 - a server tells nobody of its clients
-                await asyncio.sleep(0.005)
+            await self._met.wait()
         self._writers[-1].write(bytes.fromhex("0001fe00" + "0001fe04"))  # PING and ID_GET
         assert await self.next() == bytes.fromhex("0001fe01")
         assert b"SGSN-simulated\0" in await self.next()
@@ -99,6 +100,7 @@ class Register:
             return await self.heard.get()
 
     def hang_up(self) -> None:
+        self._met.clear()
         while self._writers:
             self._writers.pop().close()
 
