@@ -92,7 +92,7 @@ async def test_unlocks_a_card_with_its_pin() -> None:
         assert card.pin1.tries == 3
 
 
-async def test_lists_and_reads_a_short_message() -> None:
+async def test_reads_a_short_message_and_dials_a_code() -> None:
     async with managed("quectel") as (simulated, manager):
         await manager.modem("--enable")
         await manager.until("modem.generic.state", "registered")
@@ -109,6 +109,8 @@ async def test_lists_and_reads_a_short_message() -> None:
         assert message["sms.content.number"] == "+447700900123"
         text = message["sms.content.text"].encode().decode("unicode_escape").encode("latin-1").decode()
         assert text == "Wake up: it's 07:30, £5 left {ok}"
+        told = await manager.modem("--3gpp-ussd-initiate=*#100#")
+        assert "Your number is +447700900001" in told
 
 
 async def test_scans_for_networks() -> None:
