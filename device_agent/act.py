@@ -46,6 +46,10 @@ class Gate:
         await self._host.nft.close_forwarding()
         return replace(known, firewall=await self._host.nft.read_back(firewall))
 
+    async def close_unseen(self) -> None:
+        """Stop forwarding when the rule set cannot be read."""
+        await self._host.nft.close_forwarding()
+
     async def open(self, known: GateFacts, firewall: FirewallSettings, timeout_s: int) -> GateFacts:
         """Forward for so long, counted anew."""
         await self._host.nft.open_forwarding(firewall, timeout_s)

@@ -65,6 +65,9 @@ class FilterStatus(StrEnum):
     CHANGING = "changing"
 
 
+FILTERING: Final = frozenset({FilterStatus.IN_FORCE, FilterStatus.STALE})
+
+
 @dataclass(frozen=True, slots=True)
 class ListWanted:
     """A category list by its digest (`sha256:<hex>`); `size` in bytes."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from device_agent.facts import FilterStatus, Reason
+from device_agent.facts import FILTERING, FilterStatus, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def decide(i: Inputs) -> Reason:
         (i.uk_network is None, Reason.NETWORK_UNKNOWN),
         (not i.uk_network, Reason.NETWORK_NOT_UK),
         (i.filter is FilterStatus.CHANGING, Reason.FILTER_CHANGING),
-        (i.filter not in {FilterStatus.IN_FORCE, FilterStatus.STALE}, Reason.FILTER_ABSENT),
+        (i.filter not in FILTERING, Reason.FILTER_ABSENT),
         (not i.settled, Reason.SETTLING),
     )
     return next((reason for closed, reason in rules if closed), Reason.OPEN)

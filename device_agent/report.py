@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from device_agent.facts import (
+    FILTERING,
     CertificateFacts,
     CertificateStatus,
     ControlsWanted,
@@ -155,12 +156,13 @@ def _facts(whole: Whole) -> list[tuple[ConditionType, ConditionStatus, str, str]
     state = gate.filter_status
     attached = None if modem.registration is None else modem.registration.state.attached
     ready = None if modem.sim is None else modem.sim.state is SimState.READY
-    is_open = gate.firewall is not None and gate.firewall.open_for_s is not None
-    reason = _shown_reason(whole.reason, is_open=is_open)
+    # A rule set that cannot be read may still forward, for as long as the kernel's timeout lasts.
+    is_open = None if gate.firewall is None else gate.firewall.open_for_s is not None
+    reason = _shown_reason(whole.reason, is_open=bool(is_open))
     registration = "unknown" if modem.registration is None else modem.registration.state.name.lower()
     rows = (
         (ConditionType.FORWARDING_OPEN, is_open, str(reason), _SENTENCES[reason]),
-        (ConditionType.FILTER_IN_FORCE, state in {FilterStatus.IN_FORCE, FilterStatus.STALE}, str(state), gate.problem),
+        (ConditionType.FILTER_IN_FORCE, state in FILTERING, str(state), gate.problem),
         (ConditionType.MODEM_PRESENT, modem.present, modem.family or "absent", modem.problem),
         (ConditionType.SIM_READY, ready, "unknown" if modem.sim is None else str(modem.sim.state), ""),
         (ConditionType.NETWORK_REGISTERED, attached, registration, ""),

@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from device_agent import report
 from device_agent.clock import Clock
 from device_agent.config import Config, doorbell_key
 from device_agent.daemon.errands import Errands, RecentLogs
+from device_agent.facts import FILTERING
 from device_agent.lanes.board import Board, Change
 from device_agent.lanes.certificate import CertificateLane, Renew
 from device_agent.lanes.doorbell import Doorbell
@@ -198,7 +200,11 @@ class Agent:
 
     def _follow(self, desired: Desired) -> None:
         self._document = desired
-        self.board.goal = report.goal_of(desired)
+        goal = report.goal_of(desired)
+        if goal.controls != self.board.goal.controls:
+            # True from this moment on, and what a report sent before the gate has looked must say.
+            self.board.gate = replace(self.board.gate, changing=True)
+        self.board.goal = goal
         reporting = desired.reporting
         if reporting != self._sampler.reporting:
             self._sampler.reporting = reporting
@@ -361,7 +367,7 @@ def _waiting(board: Board) -> str:
         return "a document"
     if not board.goal.internet_on:
         return ""
-    if gate.firewall is not None and gate.firewall.open_for_s is not None:
+    if gate.firewall is not None and gate.firewall.open_for_s is not None and gate.filter_status in FILTERING:
         return ""
     return modem.problem or gate.problem or str(board.reason)
 

@@ -117,7 +117,7 @@ class GateLane:
                     return self._nothing_to_do(step)
                 await self._perform(step)
         except HostToolError as error:
-            return self._failed(error)
+            return await self._failed(error)
 
     def _nothing_to_do(self, step: Wait) -> int | None:
         if self._uptime() >= self._retry_ms:
@@ -125,16 +125,27 @@ class GateLane:
             self._set(replace(self._board.gate, problem=""))
         return step.wake_ms
 
-    def _failed(self, error: HostToolError) -> int:
+    async def _failed(self, error: HostToolError) -> int:
+        """Closed as well as can be: what is in the kernel now is not known, and unknown is closed."""
         self._retry_step_ms = min(RETRY_MOST_MS, max(RETRY_FIRST_MS, self._retry_step_ms * 2))
         self._retry_ms = self._uptime() + self._retry_step_ms
-        # What is in the kernel now is not known; no refresh is sent, so it closes by itself at the latest.
         self._looked_ms = None
-        self._opened = False
         _log.error("a host tool failed", extra={"error": str(error), "retry_ms": self._retry_step_ms})
-        self._set(replace(self._board.gate, problem=str(error), changing=False))
+        gate = replace(self._board.gate, problem=str(error), changing=False)
+        # A firewall that does not answer is an unknown one, and a hub that was open has flapped.
+        self._set(replace(gate, firewall=None) if error.tool == "nft" else gate)
         self._judge()
+        if self._opened or error.tool == "nft":
+            await self._close_unseen()
+        self._opened = False
         return self._retry_ms
+
+    async def _close_unseen(self) -> None:
+        """Stop forwarding without reading it back; where that fails too, the kernel's timeout is what closes."""
+        try:
+            await self._gate.close_unseen()
+        except HostToolError as error:
+            _log.warning("not closed by hand", extra={"error": str(error)})
 
     async def _observe(self) -> None:
         self._follow_goal()
@@ -148,16 +159,30 @@ class GateLane:
     def _follow_goal(self) -> None:
         """Render the filter that the document wants, if it changed; forwarding closes until it is in force."""
         controls, dns = self._board.goal.controls, self._dns_settings()
-        if controls is None or (controls, dns) == self._rendered_for:
+        if controls is None:
+            # A document that names no controls says nothing of what may be open: nothing is wanted, so nothing is.
+            self._rendered_for = None
+            self._set(replace(self._board.gate, wanted=None, level=None, changing=False))
+            return
+        if (controls, dns) == self._rendered_for:
+            if self._in_force():
+                self._set(replace(self._board.gate, changing=False))
             return
         resolved = self._lists.resolve(controls.lists)
         rules = FilterRules(controls.enabled, resolved.paths, controls.allow, controls.deny, controls.safe_search)
         before = self._board.gate.wanted
         wanted = render(dns, rules, Path(self._config.state) / "dnsmasq.conf")
         self._dns, self._rendered_for, self._looked_ms = dns, (controls, dns), None
-        changed = before is None or before.witness != wanted.witness
+        changed = before is None or before.witness != wanted.witness or self._board.gate.changing
         gate = replace(self._board.gate, wanted=wanted, level=controls.level, missing=resolved.missing)
-        self._set(replace(gate, stale=resolved.stale, changing=changed or gate.changing))
+        self._board.gate = replace(gate, stale=resolved.stale)
+        self._set(replace(self._board.gate, changing=changed and not self._in_force()))
+        self._board.tell(Change.GATE)
+
+    def _in_force(self) -> bool:
+        """Whether the running filter is the wanted one, as last read back."""
+        gate = self._board.gate
+        return gate.wanted is not None and gate.filter is not None and gate.filter.witness == gate.wanted.witness
 
     def _view(self) -> GateView:
         reason = self._judge()

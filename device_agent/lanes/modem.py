@@ -269,6 +269,8 @@ class ModemLane:
             raise CommandError("connect", text=f"the bearer {settings.apn!r} did not come up")
         self._asked, self._retry_step_ms = settings, 0
         self._set(replace(self._board.modem, bearer=bearer, problem=""))
+        # Connecting takes up to minutes, and nobody looked at the network meanwhile.
+        self.alarm.wake()
 
     def _after_cycle(self) -> int:
         due = self._board.clock.uptime_ms() + int(self._radio_step_ms * self._rng.uniform(0.9, 1.1))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +108,23 @@ def test_the_gate_converges_from_any_starting_point_in_order(
     assert opened is wants
     assert gate.firewall is not None
     assert gate.firewall.installed
+
+
+@given(lease_ms=st.integers(0, 200_000), opened=st.none() | st.integers(1, 90))
+def test_the_kernel_is_never_told_to_stay_open_beyond_the_lease(lease_ms: int, opened: int | None) -> None:
+    in_force = FilterReadBack(running=True, witness="wanted", refuses=True)
+    gate = GateFacts(firewall=FirewallState(installed=True, open_for_s=opened), filter=in_force, wanted=WANTED)
+    step = next_gate_step(GateView(Reason.OPEN, gate, 0, lease_left_ms=lease_ms, refreshed_ms=-90_000))
+    assert isinstance(step, Open)
+    assert step.timeout_s <= max(1, lease_ms // 1000)
+
+
+@pytest.mark.parametrize(("tries", "unlocks"), [(None, True), (3, True), (2, True), (1, False), (0, False)])
+def test_the_last_try_of_a_pin_is_left_to_people(tries: int | None, unlocks: bool) -> None:
+    home = Registration(state=RegistrationState.HOME)
+    modem = ModemFacts(present=True, sim=Sim(SimState.PIN, pin_tries=tries), registration=home)
+    step = next_modem_step(ModemView(Goal(), modem, 0, may_unlock=True))
+    assert isinstance(step, Unlock) is unlocks
 
 
 @given(gate=gates, retry=st.integers(1, 1000))
