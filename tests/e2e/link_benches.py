@@ -17,10 +17,11 @@ KINDS = ("controller", "hub", "memory")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One client's way to the broker; `cut` breaks its connection as a lost network does."""
+    """One client's way to the broker; `hush` drops what it sends, `cut` breaks it as a lost network does."""
 
     port: Any
     cut: Callable[[str], Awaitable[None]]
+    hush: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,17 @@ class Bench:
 
 
 class Relay:
-    """A TCP relay that can be cut: both sides see a reset."""
+    """A TCP relay that can be cut: both sides see a reset. While it is hushed, what clients send is dropped."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.hushed = False
+
+    def hush(self) -> None:
+        self.hushed = True
 
     async def cut(self, _client_id: str) -> None:
         for writer in self._writers:
@@ -69,17 +74,18 @@ class Relay:
             writer.transport.abort()
             return
         self._writers += [writer, far_writer]
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(_copy(source, sink))
+        for source, sink, dropped in ((reader, far_writer, lambda: self.hushed), (far_reader, writer, lambda: False)):
+            task = asyncio.create_task(_copy(source, sink, dropped))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
 
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter, dropped: Callable[[], bool]) -> None:
     try:
         while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
+            if not dropped():
+                sink.write(data)
+                await sink.drain()
     except OSError:
         pass
     finally:
@@ -101,7 +107,7 @@ async def open_bench(kind: str, directory: Path) -> AsyncIterator[Bench]:
         async def peer() -> Peer:
             relay = Relay(broker.port)
             await stack.enter_async_context(relay.serve())
-            return Peer(make(relay.port), relay.cut)
+            return Peer(make(relay.port), relay.cut, relay.hush)
 
         async def restart(keep: bool) -> None:  # a callback of one argument
             await broker.restart(keep_store=keep)
@@ -122,8 +128,11 @@ def memory_bench() -> Bench:
     async def cut(client_id: str) -> None:
         broker.cut(client_id)
 
+    def hush() -> None:
+        broker.latency_s = 0.5
+
     async def peer() -> Peer:
-        return Peer(MemoryLinkPort(broker, errors), cut)
+        return Peer(MemoryLinkPort(broker, errors), cut, hush)
 
     async def restart(keep: bool) -> None:  # a callback of one argument
         broker.restart(keep_store=keep)

@@ -225,9 +225,22 @@ async def test_publishing_on_a_lost_link_says_so(bench: Bench) -> None:
             await publish_for_ever(a)
 
 
+async def test_a_publish_under_way_learns_that_the_link_is_lost(bench: Bench) -> None:
+    peer = await bench.peer()
+    async with connect(peer, "a") as a:
+        peer.hush()
+        publishing = asyncio.create_task(a.publish("t", b"1"))
+        await asyncio.sleep(0.1)
+        assert not publishing.done()
+        await peer.cut("a")
+        with pytest.raises(bench.lost):
+            async with asyncio.timeout(DEADLINE_S):
+                await publishing
+
+
 async def test_no_broker_is_unreachable(bench: Bench) -> None:
     with pytest.raises(bench.unreachable):
-        async with connect(Peer(bench.nowhere, _nothing), "a"):
+        async with connect(Peer(bench.nowhere, _nothing, _not_at_all), "a"):
             pytest.fail("connected to nothing")
 
 
@@ -273,3 +286,7 @@ async def test_a_session_with_more_than_the_bound_is_resumed(bench: Bench) -> No
 
 async def _nothing(_client_id: str) -> None:
     """There is nothing to cut."""
+
+
+def _not_at_all() -> None:
+    """There is nothing to hush."""
