@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from controller.api import accounts, enrolment, faults, hubs, tasks, watch
+from controller.api import accounts, enrolment, faults, hubs, lists, tasks, watch
 from controller.api.attempts import Attempts
 from controller.api.doors import HANDLERS, Services
 from controller.services.database import Database
@@ -68,7 +68,16 @@ def create_api(
     api.state.services = Services(database, now)
     api.state.metrics = metrics
     api.state.enrolment, api.state.attempts = Enrolment(database, identity, now), Attempts()
-    for router in (accounts.router, faults.router, hubs.router, enrolment.router, tasks.router, watch.router, *include):
+    for router in (
+        accounts.router,
+        faults.router,
+        hubs.router,
+        lists.router,
+        enrolment.router,
+        tasks.router,
+        watch.router,
+        *include,
+    ):
         api.include_router(router)
     _describe_errors(api)
     return api

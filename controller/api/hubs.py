@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import StringConstraints
 
 from controller.api import schemas, views
@@ -98,15 +99,23 @@ async def ask(hub_id: schemas.Id, body: schemas.NewRequest, door: ServicesDep, a
     return views.plain(await door.run(desired.ask, actor, hub_id=hub_id, kind=body.kind, lasts=lasts))
 
 
-@router.get("/hubs/{hub_id}/telemetry")
+@router.get(
+    "/hubs/{hub_id}/telemetry",
+    response_model=None,
+    responses={200: {"content": {"application/json": {}, "text/csv": {}}, "description": "The series"}},
+)
 async def get_telemetry(
     hub_id: schemas.Id,
     door: ServicesDep,
     actor: ViewerDep,
     span: Annotated[Literal["hour", "day", "month"], Query()] = "hour",
-) -> dict[str, Any]:
-    """Return a hub's samples of the last hour, day or month, at a resolution that fits."""
+    format_: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> dict[str, Any] | Response:
+    """Return a hub's samples of the last hour, day or month, at a resolution that fits; as JSON or CSV."""
     series = await door.run(telemetry.series, actor, hub_id=hub_id, span=span)
+    if format_ == "csv":
+        name = f'attachment; filename="telemetry-{span}.csv"'
+        return Response(telemetry.as_csv(series), media_type="text/csv", headers={"Content-Disposition": name})
     return {"hub_id": hub_id, "span": span, "resolution_s": series.resolution_s, "samples": list(series.samples)}
 
 

@@ -232,9 +232,26 @@ class Controls(BaseModel):
     model_config = example(level="moderate", deny=["example.net"])
     level: Literal["off", "light", "moderate", "strict", "custom"] | None = None
     categories: Annotated[list[Word], Field(max_length=100)] | None = None
+    overrides: Annotated[dict[Word, bool], Field(max_length=100)] | None = None
     allow: Annotated[list[Text], Field(max_length=500)] | None = None
     deny: Annotated[list[Text], Field(max_length=500)] | None = None
     safe_search: bool | None = None
+
+
+class AlarmQuery(BaseModel):
+    """Which alarms."""
+
+    state: Literal["open", "all"] = "open"
+    kind: Word | None = None
+    severity: Literal["critical", "major", "minor", "warning"] | None = None
+    hub: Id | None = None
+
+
+class Level(BaseModel):
+    """What a level refuses."""
+
+    model_config = example(categories=["adult", "gambling"])
+    categories: Annotated[list[Word], Field(max_length=100)]
 
 
 class NewRequest(BaseModel):

@@ -3,23 +3,27 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from sqlmodel import Session
 
 from controller.api import schemas, views
 from controller.api.doors import AdminDep, OperatorDep, Services, ServicesDep, ViewerDep
-from controller.services import alarms, feed, keys, late, lists, quarantine
+from controller.ingest.replay import replay
+from controller.services import alarms, feed, keys, late, quarantine, telemetry
 from controller.services.actor import Actor, Role
+from controller.services.alarms import AlarmFilter
 from controller.services.errors import BadRequestError
+from controller.tables.hubs import Quarantined
 from controller.tables.journal import FeedEntry
 
 router = APIRouter(tags=["watch"])
 
 LOOK_EVERY_S: Final = 5.0
 _LIMIT: Final = 200
-ListDigest = Annotated[str, Path(pattern="^sha256:[0-9a-f]{64}$")]
 Position = Annotated[int, Query(ge=0, le=2**53)]
 
 
@@ -36,9 +40,21 @@ async def get_late(door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
 
 
 @router.get("/v1/alarms")
-async def list_alarms(door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
-    """Return the open alarms, newest first."""
-    return {"alarms": [views.plain(row) for row in await door.run(alarms.list_open, actor)]}
+async def list_alarms(
+    door: ServicesDep,
+    actor: ViewerDep,
+    asked: Annotated[schemas.AlarmQuery, Query()],
+) -> dict[str, Any]:
+    """Return alarms, newest first: the open ones, or those of 13 months."""
+    of_hub = {"noun": "hub", "key": asked.hub} if asked.hub else {}
+    wanted = AlarmFilter(is_open=asked.state == "open", kind=asked.kind, severity=asked.severity, **of_hub)
+    return {"alarms": [views.plain(row) for row in await door.run(alarms.find, actor, wanted=wanted)]}
+
+
+@router.get("/v1/alarms/{alarm_id}/history")
+async def get_alarm_history(alarm_id: schemas.Id, door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
+    """Return what became of an alarm, oldest first: new, changed, acknowledged, cleared."""
+    return {"history": [views.plain(row) for row in await door.run(alarms.history, actor, alarm_id=alarm_id)]}
 
 
 @router.post("/v1/alarms/{alarm_id}/acknowledgement")
@@ -50,8 +66,13 @@ async def acknowledge(alarm_id: schemas.Id, door: ServicesDep, actor: OperatorDe
 @router.get("/v1/quarantine")
 async def list_quarantine(door: ServicesDep, actor: AdminDep) -> dict[str, Any]:
     """Return the messages that could not be read, newest first."""
-    found = await door.run(quarantine.newest, actor)
-    return {"quarantine": [views.plain(row, without=("payload",)) | {"payload": row.payload.hex()} for row in found]}
+    return {"quarantine": [_quarantined(row) for row in await door.run(quarantine.newest, actor)]}
+
+
+@router.post("/v1/quarantine/{message_id}/replay")
+async def replay_message(message_id: schemas.Id, door: ServicesDep, actor: AdminDep) -> dict[str, Any]:
+    """Take a message in once more, as if it came now; if it still can't be read, `replayed_at` stays null."""
+    return _quarantined(await door.run(replay, actor, message_id=message_id))
 
 
 @router.get(
@@ -76,14 +97,6 @@ async def read_feed(
     return JSONResponse({"entries": [_entry(e) for e in entries], "next": entries[-1].sequence if entries else after})
 
 
-@router.get("/lists/{digest}", response_class=Response)
-async def get_list(digest: ListDigest, door: ServicesDep) -> Response:
-    """Return a category list by its digest: hubs believe the digest in their document, so anybody may read."""
-    body = await door.run(lists.body_of, _LISTS, digest=digest)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-    return Response(body, media_type="application/octet-stream", headers=headers)
-
-
 @router.get("/healthz")
 async def healthz(door: ServicesDep) -> dict[str, Any]:
     """Tell that the database answers and has this code's schema."""
@@ -95,10 +108,8 @@ async def healthz(door: ServicesDep) -> dict[str, Any]:
 async def metrics(request: Request, door: ServicesDep) -> PlainTextResponse:
     """Return metrics for Prometheus."""
     render: Callable[[], str] | None = request.app.state.metrics
-    waiting = await door.run(late.backlog, _METRICS)
-    lines = ["# HELP minihub_owed_rows Owed rows that are due.", "# TYPE minihub_owed_rows gauge"]
-    lines += [f'minihub_owed_rows{{noun="{noun}"}} {count}' for noun, count in sorted(waiting.items())]
-    return PlainTextResponse("\n".join(lines) + "\n" + (render() if render is not None else ""))
+    gauges = await door.run(_gauges, _METRICS)
+    return PlainTextResponse(_exposition(gauges) + (render() if render is not None else ""))
 
 
 @router.post("/v1/keys", status_code=201)
@@ -114,8 +125,30 @@ async def revoke_key(key_id: schemas.Id, door: ServicesDep, actor: AdminDep) -> 
     await door.run(keys.revoke, actor, key_id=key_id)
 
 
-_LISTS: Final = Actor.system("api.lists")
 _METRICS: Final = Actor.system("api.metrics")
+
+
+def _gauges(session: Session, actor: Actor, now: datetime) -> dict[str, tuple[str, dict[str, float]]]:
+    """Return what the database knows: {name: (help, {labels: value})}."""
+    waiting = late.backlog(session, actor, now)
+    raised = alarms.count_open(session)
+    return {
+        "minihub_owed_rows": ("Owed rows that are due.", {f'noun="{noun}"': n for noun, n in sorted(waiting.items())}),
+        "minihub_alarms_open": (
+            "Open alarms.",
+            {f'kind="{kind}",severity="{severity}"': count for (kind, severity), count in sorted(raised.items())},
+        ),
+        "minihub_quarantine_messages": ("Messages set aside and not replayed.", {"": quarantine.count(session)}),
+        "minihub_telemetry_hours_due": ("Hours of hubs that wait to be rolled up.", {"": telemetry.waiting(session)}),
+    }
+
+
+def _exposition(gauges: dict[str, tuple[str, dict[str, float]]]) -> str:
+    lines: list[str] = []
+    for name, (text, values) in gauges.items():
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+        lines += [f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _read(session: Any, actor: Any, now: Any, *, after: int) -> tuple[FeedEntry, ...]:
@@ -149,6 +182,10 @@ async def _wait(changed: asyncio.Event) -> None:
             await changed.wait()
     except TimeoutError:
         return
+
+
+def _quarantined(row: Quarantined) -> dict[str, Any]:
+    return views.plain(row, without=("payload",)) | {"payload": row.payload.hex()}
 
 
 def _entry(entry: FeedEntry) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from controller.services.history import HubHistory, Spooled
 from controller.services.reported import ConditionView, HubReport, RequestAnswer
 from controller.services.samples import SAMPLE
 from device_agent.protocol import (
+    LIMITS,
+    Channel,
     Event,
+    Message,
     Presence,
     ProtocolError,
     Reported,
@@ -25,10 +28,13 @@ from device_agent.protocol import (
     decode,
     parse_topic,
 )
+from device_agent.protocol.reported import Counter
 
+HISTORY: Final = frozenset({Channel.TELEMETRY, Channel.EVENT})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A character that PostgreSQL can't keep; JSON can only hold it escaped.
 _NUL: Final = b"\\u0000"
+_WIDEST: Final = 2**53
 _parse: Final = lru_cache(maxsize=20_000)(parse_topic)
 assert Sample.__struct_fields__ == SAMPLE, "samples go from the wire to the database by their place"
 
@@ -41,6 +47,17 @@ class Quarantined:
     payload: bytes
     reason: str
     hub_id: str = ""
+    number: tuple[int, int] | None = None
+
+
+class _Number(msgspec.Struct):
+    """What can still be read of history that can't: its boot and sequence, so that it need not come again."""
+
+    boot: Counter
+    seq: Counter
+
+
+_NUMBERS: Final = msgspec.json.Decoder(_Number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +98,15 @@ def decode_message(topic: str, payload: bytes) -> Incoming:
     """Translate one delivery."""
     try:
         hub_id, channel = _parse(topic)
-        message = decode(channel, payload)
-    except (TopicError, ProtocolError) as error:
+    except TopicError as error:
         return Quarantined(topic, payload, str(error))
-    if _NUL in payload:
-        return Quarantined(topic, payload, "it holds the character NUL, which no field has a use for", hub_id)
+    try:
+        message = decode(channel, payload)
+    except ProtocolError as error:
+        return Quarantined(topic, payload, str(error), hub_id, _number(channel, payload))
+    if _NUL in payload or _too_wide(message):
+        reason = "it holds the character NUL, or a number that no field has a use for"
+        return Quarantined(topic, payload, reason, hub_id, _number(channel, payload))
     match message:
         case Reported():
             return ReportMessage(topic, payload, hub_id, report_of(message))
@@ -131,6 +152,22 @@ def report_of(message: Reported) -> HubReport:
             for each in message.requests
         ),
         spool=tuple(Spooled(boot=each.boot, oldest=each.oldest, newest=each.newest) for each in message.spool),
+    )
+
+
+def _number(channel: Channel, payload: bytes) -> tuple[int, int] | None:
+    if channel not in HISTORY or len(payload) > LIMITS[channel]:
+        return None
+    try:
+        number = _NUMBERS.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return number.boot, number.seq
+
+
+def _too_wide(message: Message) -> bool:
+    return isinstance(message, Telemetry) and any(
+        sample.band is not None and abs(sample.band) >= _WIDEST for sample in message.samples
     )
 
 

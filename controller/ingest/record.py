@@ -10,6 +10,7 @@ from sqlmodel import Session
 from controller.ingest.decode import HistoryMessage, Incoming, PresenceMessage, Quarantined, ReportMessage
 from controller.services import history, quarantine, reported
 from controller.services.actor import Actor
+from controller.services.history import HubHistory
 
 M = TypeVar("M")
 
@@ -41,13 +42,15 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
     taken = Taken()
     known = history.known_hubs(session, {m.hub_id for m in received if m.hub_id}, now)
     welcome = [_judged(message, known) for message in received]
-    aside = _of(welcome, Quarantined)
-    if aside:
-        quarantine.put(session, actor, now, messages=[(each.topic, each.payload, each.reason) for each in aside])
-        taken.quarantined = len(aside)
     past = _of(welcome, HistoryMessage)
-    if past:
-        acks = history.record(session, actor, now, batch=[message.history for message in past], known=known)
+    batch = [message.history for message in past]
+    if aside := _of(welcome, Quarantined):
+        kept = quarantine.put(session, actor, now, messages=[(each.topic, each.payload, each.reason) for each in aside])
+        taken.quarantined = len(aside)
+        # What is kept here need not be kept by the hub: its number counts, or it would come again for ever.
+        batch += [HubHistory(m.hub_id, *m.number) for m in aside[: len(kept)] if m.number and m.hub_id in known]
+    if batch:
+        acks = history.record(session, actor, now, batch=batch, known=known)
         for hub_id, boots in acks.items():
             taken.acknowledge(hub_id, ((ack.boot, ack.seq) for ack in boots))
         taken.at_once |= {message.hub_id for message in past if message.history.event is not None}

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, and_, select, update
-from sqlmodel import Session
+from sqlalchemy import Table, and_, update
+from sqlmodel import Session, select
 
 from controller.services import journal, samples, signal
 from controller.services.actor import Actor
 from controller.services.bulk import Bulk
 from controller.services.samples import Sample
-from controller.tables.hubs import HubBoot
+from controller.tables.hubs import HubBoot, HubEvent
+from controller.tables.telemetry import TelemetrySample
 
 _BOOTS: Final[Table] = HubBoot.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 # Readers of the feed hear of a hub's history so often: a page that refetches for each batch shows nothing more.
@@ -83,6 +84,17 @@ def record(
         if known[hub]:
             journal.changed(session, "hub", hub, "history")
     return _acks(boots)
+
+
+def keep(session: Session, now: datetime, *, message: HubHistory) -> bool:
+    """Keep what a message holds whose number was counted already, once; False if it is here (a replay)."""
+    number = {"hub_id": message.hub_id, "boot": message.boot, "seq": message.seq}
+    for table in (HubEvent, TelemetrySample):
+        if session.exec(select(table).filter_by(**number).limit(1)).first() is not None:
+            return False
+    _store(session, [message], now)
+    journal.changed(session, "hub", message.hub_id, "history")
+    return True
 
 
 def known_hubs(session: Session, hub_ids: Iterable[str], now: datetime) -> dict[str, bool]:

@@ -4,12 +4,14 @@ Finished hours are rolled up by an owed row. What is not rolled up yet, or has g
 `telemetry_due`; a series computes exactly those hours from the samples, so that it never shows an old bucket.
 """
 
+import csv
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Table, and_, delete, select, tuple_
+from sqlalchemy import Table, and_, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -70,6 +72,21 @@ def series(session: Session, actor: Actor, now: datetime, *, hub_id: str, span: 
     return Series(resolution_s=resolution, samples=tuple(buckets[at] for at in sorted(buckets)))
 
 
+def as_csv(found: Series) -> str:
+    """Return a series as CSV (RFC 4180), a column for each figure; unknown is empty."""
+    out = io.StringIO(newline="")
+    columns = list(found.samples[0]) if found.samples else ["at"]
+    writer = csv.DictWriter(out, columns)
+    writer.writeheader()
+    writer.writerows({name: _defused(value) for name, value in row.items()} for row in found.samples)
+    return out.getvalue()
+
+
+def _defused(value: Any) -> Any:
+    """Return text so that no spreadsheet takes it for a formula: an operator's name comes off the air."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
 def roll_up(session: Session, now: datetime) -> datetime:
     """Roll a share of the finished hours up; returns when to look again, at once while there are more."""
     finished = _DUE.c.hour <= now - HOUR - GRACE
@@ -86,6 +103,11 @@ def roll_up(session: Session, now: datetime) -> datetime:
         if row.hour >= now - samples.KEPT:
             _roll(session, row.hub_id, row.hour)
     return now if len(rows) == SHARE else now + ROLL_UP_EVERY
+
+
+def waiting(session: Session) -> int:
+    """Count the hours that are not rolled up."""
+    return session.connection().execute(select(func.count()).select_from(_DUE)).scalar_one()
 
 
 def _roll(session: Session, hub_id: str, hour: datetime) -> None:
