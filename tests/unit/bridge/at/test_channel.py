@@ -357,6 +357,19 @@ def test_a_modem_that_starts_anew_with_every_init_holds_no_command_up_for_ever()
     on_channel(body, answer)
 
 
+def test_a_short_deadline_counts_after_a_long_one() -> None:
+    async def body(channel: Channel, modem: MemoryModem) -> None:
+        loop = asyncio.get_running_loop()
+        await channel.execute(Command("AT+CFUN=1", deadline_s=180.0))
+        modem.stall(1000.0)
+        start = loop.time()
+        with pytest.raises(CommandTimeoutError):
+            await channel.execute(CSQ)
+        assert loop.time() - start == pytest.approx(3.0, abs=0.01)
+
+    on_channel(body)
+
+
 @pytest.mark.parametrize("evidence", ["RDY", "^SYSSTART"])
 def test_a_command_in_flight_at_a_reboot_is_told_so_at_once(evidence: str) -> None:
     silent = True

@@ -298,6 +298,24 @@ def test_vendor_error_followed_by_error_is_one_result() -> None:
     assert reply_of(events).lines == ("+CSQ: 3,99",)
 
 
+def test_an_error_behind_a_line_of_its_own_is_the_commands() -> None:
+    connection = Connection(URCS, in_step=True)
+    connection.send(Command("AT+NETOPEN"))
+    feed(connection, b"\r\n+IP ERROR: Network is already opened\r\n")
+    connection.send(CSQ)
+    reply = reply_of(feed(connection, b"\r\n+CSQ: 3,99\r\n\r\nERROR\r\n"))
+    assert reply.final.kind is FinalKind.ERROR
+
+
+def test_a_late_answer_with_the_name_of_an_unsolicited_code_is_no_event() -> None:
+    connection = Connection(URCS, in_step=True)
+    connection.send(Command("AT^NDISSTATQRY?", Prefixed("^NDISSTATQRY", "^NDISSTAT")))
+    connection.abandon()
+    events = feed(connection, b'\r\n^NDISSTAT: 1,,,"IPV4"\r\n\r\n+QSIMSTAT: 1,1\r\n\r\nOK\r\n')
+    assert [event.name for event in events if isinstance(event, Unsolicited)] == ["+QSIMSTAT"]
+    assert connection.counts.late_lines == 1
+
+
 def test_ok_without_the_declared_line_loses_the_place() -> None:
     connection = Connection(URCS, in_step=True)
     connection.send(CSQ)

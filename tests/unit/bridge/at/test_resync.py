@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.at.commands import Command, Prefixed, Resynchronised, UrcTable
 from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, ProbeAnswered
-from firmware_bridge.at.resync import MAX_MISFITS, Outcome
+from firmware_bridge.at.results import ERROR, OK
+from firmware_bridge.at.resync import MAX_MISFITS, Outcome, Resynchroniser, ResyncTiming
 
 from .modems import READS, LateModem
 
@@ -200,3 +201,37 @@ def test_proved_means_nothing_is_owed(
     if proved and connection.resync.weak_proofs == 0:
         assert not modem.owed
     assert len(modem.received) < 12 * (MAX_MISFITS + 8)
+
+
+def test_a_word_in_which_something_else_was_heard_proves_nothing_any_more() -> None:
+    proof = Resynchroniser(ResyncTiming())
+    proof.begin(owed=1)
+    proof.next_probe()
+    proof.window_passed()  # no chain is answered: a word is spelt
+    probe = proof.next_probe()
+    assert probe is not None
+    assert probe.data == b"AT\r"
+    assert proof.heard_final(ERROR) is Outcome.MISFIT
+    assert proof.heard_final(OK) is Outcome.MISFIT  # whose answer this is nobody can say
+
+
+def test_no_two_words_in_a_row_are_the_same_and_none_overlaps_itself() -> None:
+    words = set()
+    for number in range(20):
+        proof = Resynchroniser(ResyncTiming(), first=number)
+        proof.begin(owed=1)
+        proof.next_probe()
+        proof.window_passed()
+        spelt = []
+        for _ in range(10):
+            probe = proof.next_probe()
+            assert probe is not None
+            spelt.append(probe.data)
+            if probe.data == b"AT\r":
+                proof.heard_final(OK)
+            else:
+                proof.heard_line("+CMEE")
+                proof.heard_final(OK)
+        words.add(tuple(spelt))
+        assert all(spelt[shift:] != spelt[:-shift] for shift in range(1, 10))
+    assert len(words) == 15
