@@ -1,5 +1,8 @@
 """`hub-controller`: the command line. Heavy imports wait until a command needs them."""
 
+from controller.cli import identity
 from controller.cli.main import main
+
+identity.register()
 
 __all__ = ["main"]

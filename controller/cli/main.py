@@ -118,6 +118,18 @@ def serve(
         str | None, typer.Option(help="Where the carrier sends webhooks. Default: this API; 'none': poll.")
     ] = None,
     lists_base_url: Annotated[str | None, typer.Option(help="Where hubs fetch lists. Default: this API.")] = None,
+    hubs_broker_url: Annotated[
+        str | None, typer.Option(help="Where hubs connect, told at enrolment. Default: --broker-url.")
+    ] = None,
+    ca_certificate: Annotated[Path | None, typer.Option(help="The hubs' certificate authority (PEM).")] = None,
+    ca_key: Annotated[Path | None, typer.Option(help="Its private key, a file of mode 0600.")] = None,
+    ca_key_pem: Annotated[
+        str | None, typer.Option(envvar="MINIHUB_CA_KEY_PEM", help="The key itself; by the environment only.")
+    ] = None,
+    ca_command: Annotated[
+        str | None, typer.Option(help="An authority of somebody else's: the executable that signs (docs/enrolment.md).")
+    ] = None,
+    ca_url: Annotated[str | None, typer.Option(help="The same behind HTTPS.")] = None,
     host: Annotated[str, typer.Option(help="Address of the API.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0: any free one.")] = 8080,
     name: Annotated[str, typer.Option(help="This controller among several.")] = "controller",
@@ -168,7 +180,7 @@ def migrate(database_url: DatabaseUrl = DATABASE, as_json: AsJson = False) -> No
 
         database = Database(database_url)
         database.create_now()
-        _show(as_json, {"schema": schema.current(database.engine)}, "the database is at schema {schema}")
+        show(as_json, {"schema": schema.current(database.engine)}, "the database is at schema {schema}")
         database.engine.dispose()
 
 
@@ -188,7 +200,7 @@ def backup(
         with _file_errors(file):
             rows = archive.backup(database.engine, file, datetime.now(UTC))
         database.engine.dispose()
-    _show(as_json, {"file": str(file), "rows": rows}, "{rows} rows are in {file}")
+    show(as_json, {"file": str(file), "rows": rows}, "{rows} rows are in {file}")
 
 
 @app.command()
@@ -209,7 +221,7 @@ def restore(
             rows = archive.restore(database.engine, file)
         database.run_now(archive.catch_up, actor=Actor("command line", Role.ADMIN), now=datetime.now(UTC))
         database.engine.dispose()
-    _show(as_json, {"file": str(file), "rows": rows}, "{rows} rows came from {file}")
+    show(as_json, {"file": str(file), "rows": rows}, "{rows} rows came from {file}")
 
 
 @contextmanager
@@ -242,8 +254,8 @@ def create_key(
     with one_line():
         if role not in {Role.VIEWER, Role.OPERATOR, Role.ADMIN}:
             raise CliError(Exit.USAGE, f"there is no role {role!r}", "use viewer, operator or admin")
-        key_id, plain = _transact(database_url, keys.create, name=name, role=Role(role))
-    _show(as_json, {"id": key_id, "key": plain, "role": role}, "{key}")
+        key_id, plain = transact(database_url, keys.create, name=name, role=Role(role))
+    show(as_json, {"id": key_id, "key": plain, "role": role}, "{key}")
 
 
 @hubs_app.command("enrol")
@@ -251,18 +263,25 @@ def enrol_hub(
     serial: Annotated[str, typer.Option(help="On the hub's label.")],
     iccid: Annotated[str, typer.Option(help="Of the SIM in it.")],
     imsi: Annotated[str | None, typer.Option(help="Of the SIM in it.")] = None,
+    msisdn: Annotated[str | None, typer.Option(help="Its number, +44…: where the doorbell rings.")] = None,
+    claim: Annotated[bool, typer.Option("--claim", help="Make its claim code at once.")] = False,
     database_url: DatabaseUrl = DATABASE,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a hub: mints its id, which is its MQTT client id and topic."""
-    from controller.services import hubs
+    """Enrol a hub: mints its id, which is its MQTT client id and topic; with --claim prints its claim code too."""
+    from controller.services import enrolment, hubs
 
     with one_line():
-        hub = _transact(database_url, hubs.enrol, serial=serial, iccid=iccid, imsi=imsi)
-    _show(as_json, {"id": hub.id, "serial": serial}, "{id}")
+        hub = transact(database_url, hubs.enrol, serial=serial, iccid=iccid, imsi=imsi, msisdn=msisdn)
+        fields = {"id": hub.id, "serial": serial}
+        if claim:
+            code, expires_at = transact(database_url, enrolment.make_claim, hub_id=hub.id)
+            fields |= {"claim_code": code, "expires_at": expires_at.isoformat()}
+    show(as_json, fields, "{id} {claim_code}" if claim else "{id}")
 
 
-def _transact(url: str, f: Callable[..., Any], **kwargs: Any) -> Any:
+def transact(url: str, f: Callable[..., Any], **kwargs: Any) -> Any:
+    """Run one transaction as the command line, an administrator."""
     from controller.services import schema
     from controller.services.actor import Actor, Role
     from controller.services.database import Database
@@ -277,5 +296,6 @@ def _transact(url: str, f: Callable[..., Any], **kwargs: Any) -> Any:
         database.engine.dispose()
 
 
-def _show(as_json: bool, fields: dict[str, Any], text: str) -> None:
+def show(as_json: bool, fields: dict[str, Any], text: str) -> None:
+    """Print what was done, for a person or as one JSON document."""
     typer.echo(json.dumps(fields) if as_json else text.format(**fields))

@@ -12,7 +12,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from fastapi import FastAPI
 from controller.app import Controller, Options
 from controller.carrier.lane import LaneLimits
 from controller.carrier.tmf640 import Tmf640Carrier
+from controller.cli.authority import AuthorityOptions, open_identity
 from controller.cli.broker import LIMITS, embedded_broker
 from controller.cli.failures import CliError, Exit, cannot_listen
 from controller.cli.logs import configure
@@ -54,6 +55,12 @@ class Settings:
     carrier_concurrency: int
     callback_url: str | None
     lists_base_url: str | None
+    hubs_broker_url: str | None
+    ca_certificate: Path | None
+    ca_key: Path | None
+    ca_key_pem: str | None
+    ca_command: str | None
+    ca_url: str | None
     host: str
     port: int
     name: str
@@ -110,6 +117,7 @@ async def _serve(settings: Settings) -> None:
         )
         if settings.broker_url is not None:
             link_port(settings.broker_url, settings)
+        identity = await open_identity(_authority_options(settings), stack)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         database = await stack.enter_async_context(_database(settings))
         carrier = await open_carrier(settings.carrier_url, settings.carrier_token, database, _now, stack)
@@ -122,6 +130,7 @@ async def _serve(settings: Settings) -> None:
             carrier=carrier,
             notifier=notifier,
             courier=FileCourier(settings.outbox / "orders.jsonl") if settings.outbox else None,
+            identity=identity,
             now=_now,
             random=random_module.Random(),
         )
@@ -181,6 +190,12 @@ def _options(settings: Settings, address: str) -> Options:
         webhook_secret=_webhook_secret(settings.carrier_token),
         # SQLite has one process; other processes' marks on PostgreSQL are seen within seconds.
         poll_s=5.0,
+    )
+
+
+def _authority_options(settings: Settings) -> AuthorityOptions:
+    return AuthorityOptions(
+        **{each.name: getattr(settings, each.name) for each in fields(AuthorityOptions)},
     )
 
 

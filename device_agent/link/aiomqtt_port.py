@@ -16,13 +16,11 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from device_agent.link import port as ports
 from device_agent.link.port import Delivery, Link, LinkLostError, Will
+from device_agent.link.refusals import RefusalLog, connect, connect_error, log_for
 
 INBOX_MOST: Final = 512
 CONNECT_DEADLINE_S: Final = 10.0
-# MQTT 5 4.13: "server unavailable" and "server busy" are said by a broker that would have us later.
-_LATER: Final = {0x88, 0x89}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class _AiomqttLink:
 
 @dataclass(frozen=True, slots=True)
 class AiomqttPort:
-    """Opens links. `tls` must not offer TLS 1.3: there a refused certificate looks like silence."""
+    """Opens links."""
 
     host: str
     port: int
@@ -93,13 +91,14 @@ class AiomqttPort:
         self, *, client_id: str, will: Will | None, subscriptions: Sequence[str], session_expiry_s: int
     ) -> AsyncIterator[Link]:
         """See LinkPort."""
-        client = self._client(client_id, will, session_expiry_s)
+        log = log_for(self.tls)
+        client = self._client(client_id, will, session_expiry_s, log)
         try:
-            await client.__aenter__()
+            await connect(client, log)
             if subscriptions:
                 await client.subscribe([(topic, 1) for topic in subscriptions])
         except aiomqtt.MqttError as error:
-            raise _connect_error(f"{self.host}:{self.port}", error) from None
+            raise connect_error(f"{self.host}:{self.port}", error) from None
         link = _AiomqttLink(client)
         pumping = asyncio.create_task(link.pump(), name="link pump")
         try:
@@ -111,7 +110,9 @@ class AiomqttPort:
             with suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
 
-    def _client(self, client_id: str, will: Will | None, session_expiry_s: int) -> aiomqtt.Client:
+    def _client(
+        self, client_id: str, will: Will | None, session_expiry_s: int, log: RefusalLog | None
+    ) -> aiomqtt.Client:
         client = aiomqtt.Client(
             self.host,
             self.port,
@@ -124,6 +125,7 @@ class AiomqttPort:
             timeout=CONNECT_DEADLINE_S,
             max_queued_incoming_messages=INBOX_MOST,
             tls_context=self.tls,
+            logger=log,
         )
         client.pending_calls_threshold = INBOX_MOST
         return client
@@ -135,17 +137,3 @@ def _properties(packet: int, name: str, value: int | None) -> Properties | None:
     properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     setattr(properties, name, value)
     return properties
-
-
-def _connect_error(where: str, error: aiomqtt.MqttError) -> ports.LinkError:
-    code = getattr(getattr(error, "rc", None), "value", None)
-    text = str(error)
-    refused = f"the broker at {where} refused: {text}"
-    if isinstance(code, int) and code >= 0x80 and code not in _LATER:
-        return ports.LinkRefusedError(refused, code)
-    # A TLS alert or a certificate that does not verify is an answer, and one that waiting will not change.
-    return (
-        ports.LinkRefusedError(refused)
-        if "ALERT" in text or "CERTIFICATE_VERIFY" in text
-        else ports.LinkUnreachableError(f"no broker answers at {where} ({text}); see [broker], tried again")
-    )

@@ -1,0 +1,1 @@
+"""A real mosquitto under the configuration that hub-controller writes for it."""
