@@ -30,6 +30,7 @@ from controller.work.dispatch import Dispatch
 from controller.work.doorbells import Doorbells, NotifierRinger
 from controller.work.enrolment import Identity
 from controller.work.hubs import ACTOR, Hubs, owe_undelivered
+from controller.work.link import LinkWatch
 from controller.work.loop import Work, WorkLoop
 from controller.work.metrics import Metrics
 from controller.work.notices import Notices
@@ -104,9 +105,11 @@ class Controller:
             session_expiry_s=SHARED_SESSION_EXPIRY_S if options.share_group else SESSION_EXPIRY_S,
             random=random,
         )
+        self._link_watch = LinkWatch(database, self.keeper, now, name=options.name)
         self._ingest = Ingest(database, Acknowledger(database, now), now, self.metrics)
         self.lane = Lane(options.lane, random=random)
         self.metrics.watch("link_connected", "1 while the broker is connected", lambda: self.keeper.current is not None)
+        self.metrics.watch("ingest_waiting", "Messages that wait for a commit", lambda: self._ingest.waiting)
         self.metrics.watch("carrier_calls", "Calls made to the carrier", lambda: self.lane.calls)
         self.metrics.watch("carrier_held_seconds", "For how long nobody may call", self.lane.held_for)
         self._sims = None if carrier is None else self._make_sims(carrier)
@@ -126,6 +129,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             link = group.create_task(self.keeper.run(self._serve_link), name="link")
             listening = group.create_task(self._listen(), name="webhooks")
+            watching = group.create_task(self._link_watch.run(), name="link watch")
             loops = [group.create_task(loop.run(), name=type(loop).__name__) for loop in self._loops]
             try:
                 await asyncio.gather(*loops)
@@ -134,6 +138,7 @@ class Controller:
             finally:
                 link.cancel()
                 listening.cancel()
+                watching.cancel()
 
     async def _serve_link(self, link: Link) -> None:
         """Serve one connection, after owing again what a broker without its store may have forgotten."""
@@ -153,7 +158,7 @@ class Controller:
         hubs = Hubs(database, self.keeper, now, lists_base_url=self.options.lists_base_url)
         works = [Work("hubs", 8, hubs.handle, hubs.gate)]
         if self._sims is not None:
-            works.append(Work("sims", self.options.lane.concurrency, self._sims.handle, self._sims.gate))
+            works.append(self._sims.work())
         else:
             self._log.warning("no_carrier", remedy="give --carrier-url; until then changes of SIMs stay owed")
         if notifier is not None:

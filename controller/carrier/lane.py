@@ -6,6 +6,7 @@ claimed row (controller/work/sims.py).
 """
 
 import asyncio
+import math
 import random as random_module
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,14 +42,19 @@ class Lane:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a place and for the rate, then hold the place for one call."""
-        async with self._places:
+        async with self.place():
             await self.pace()
             yield
 
-    def give_back(self) -> None:
-        """Say that this turn made no call: the next one need not wait for it."""
-        self.calls -= 1
-        self._next -= self._interval
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place and hold it; each call in it begins with `pace`."""
+        async with self._places:
+            yield
+
+    def due_in(self) -> float:
+        """Return for how many seconds the next call must wait for the rate or for the platform; 0 when it may begin."""
+        return max(0.0, max(self._next, self._closed_until) - asyncio.get_running_loop().time())
 
     def hold(self, seconds: float) -> None:
         """Let nobody call for so long: the platform asked for it."""
@@ -69,15 +75,18 @@ class Lane:
         """Return for how many seconds nobody may call; 0 when the lane is open."""
         return max(0.0, self._closed_until - asyncio.get_running_loop().time())
 
-    async def pace(self) -> None:
-        """Wait for the rate, and count a call; for a holder of a turn that calls more than once."""
+    async def pace(self, within_s: float = math.inf) -> bool:
+        """Wait for the rate, and count a call. False, at once and without a call, if it would take over `within_s`."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
             start = max(self._next, self._closed_until)
             if start <= now:
                 break
+            if start - now > within_s:
+                return False
             await asyncio.sleep(start - now)
         # Spaced evenly: no second of the platform's holds more calls than it allows.
         self._next = now + self._interval
         self.calls += 1
+        return True

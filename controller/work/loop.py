@@ -1,17 +1,18 @@
 """The generic loop over owed work: claim, recompute, do the I/O outside any transaction, record what was observed.
 
-Theory of operation. A row says "look", never "do" (decision 10): the handler asks the services what is owed now. Rows
-are claimed by deadline, at most `concurrency` at a time, under a lease that outlives the deadlines of the handler, so
-that a crash anywhere leaves a row that somebody claims again. The loop wakes by marks committed here, by the next due
-time, and at least every `poll_s`, since the marks of another process wake nobody. A handler records its own result and
-ends the claim in that same transaction (`settle` or `postpone`); one that raises is postponed with the error.
+Theory of operation. A row says "look", never "do" (decision 10): what is owed now is asked in the transaction that
+claims, or by the handler. Rows are claimed by deadline, at most `concurrency` at a time, under a lease that outlives
+the deadlines of the handler, so that a crash anywhere leaves a row that somebody claims again. The loop wakes by marks
+committed here, by the next due time, and at least every `poll_s`, since the marks of another process wake nobody. A
+handler records its own result and ends the claim in that same transaction (`settle` or `postpone`); one that raises is
+postponed with the error.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlmodel import Session
@@ -27,16 +28,35 @@ Now = Callable[[], datetime]
 # Longer than any handler: a lane's wait and two calls with their deadlines.
 LEASE: Final = timedelta(seconds=60)
 DATABASE_PAUSE_S: Final = 1.0
+_UNPREPARED: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One noun's loop. `gate` is asked before each claim: seconds to wait before it is worth claiming, 0 for now."""
+    """One noun's loop.
+
+    Attributes:
+        noun: which rows.
+        concurrency: how many at a time.
+        handle: does the I/O of one claim, and records.
+        gate: asked before each claim: seconds to wait before it is worth claiming, 0 for now.
+        prepare: `f(session, actor, now, claim=…)`, run in the claiming transaction; says what is to be done, which is
+            handed to `handle` beside the claim. None: nothing, and the claim was settled.
+    """
 
     noun: str
     concurrency: int
-    handle: Callable[[Claim], Awaitable[None]]
+    handle: Callable[..., Awaitable[None]]
     gate: Callable[[], Awaitable[float]] | None = None
+    prepare: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the rows found: claims with what is to be done, and when to look again if not all was taken."""
+
+    claims: tuple[tuple[Claim, Any], ...]
+    next_due: datetime | None = None
 
 
 class WorkLoop:
@@ -76,28 +96,37 @@ class WorkLoop:
     async def _step(self, group: asyncio.TaskGroup) -> None:
         self._wake.clear()
         free = self._work.concurrency - len(self._running)
-        claims: tuple[Claim, ...] = ()
-        if free > 0:
-            closed_s = await self._work.gate() if self._work.gate is not None else 0.0
-            if closed_s > 0:
-                return await self._sleep(self._now() + timedelta(seconds=closed_s))
-            claims = await self._database.run(
-                claim_due, actor=self._actor, now=self._now(), work=self._work, limit=free
-            )
-        for claim in claims:
-            task = group.create_task(self._handle(claim), name=f"{claim.noun}:{claim.key}")
+        if free <= 0:
+            return await self._sleep(None)
+        closed_s = await self._work.gate() if self._work.gate is not None else 0.0
+        if closed_s > 0:
+            return await self._sleep(self._now() + timedelta(seconds=closed_s))
+        found = await self._look(free)
+        for claim, step in found.claims:
+            task = group.create_task(self._handle(claim, step), name=f"{claim.noun}:{claim.key}")
             self._running.add(task)
             task.add_done_callback(self._ended)
-        if len(claims) == free and claims:
-            return None
-        return await self._sleep(None if free <= 0 else await self._next_due())
+        if len(found.claims) < free:
+            await self._sleep(found.next_due)
+        return None
+
+    async def _look(self, limit: int) -> Look:
+        """Claim, and prepare in the same transaction; one row that can't be prepared must not stop the others."""
+        try:
+            return await self._database.run(
+                look, actor=self._actor, now=self._now(), work=self._work, limit=limit, prepare=self._work.prepare
+            )
+        except DatabaseError:
+            raise
+        except Exception:
+            self._log.exception("unforeseen")
+        return await self._database.run(
+            look, actor=self._actor, now=self._now(), work=self._work, limit=limit, prepare=None
+        )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._wake.set()
-
-    async def _next_due(self) -> datetime | None:
-        return await self._database.run(next_due, actor=self._actor, now=self._now(), noun=self._work.noun)
 
     async def _sleep(self, until: datetime | None) -> None:
         wait = self._poll_s
@@ -110,9 +139,14 @@ class WorkLoop:
         except TimeoutError:
             return
 
-    async def _handle(self, claim: Claim) -> None:
+    async def _handle(self, claim: Claim, step: Any) -> None:
         try:
-            await self._work.handle(claim)
+            if self._work.prepare is None:
+                return await self._work.handle(claim)
+            if step is _UNPREPARED:
+                step = await self._database.run(self._work.prepare, actor=self._actor, now=self._now(), claim=claim)
+            if step is not None:
+                await self._work.handle(claim, step)
         except DatabaseError as error:
             # The claim runs out by itself; nothing can be recorded now.
             self._log.warning("database_unavailable", key=claim.key, error=error.message)
@@ -127,16 +161,14 @@ class WorkLoop:
             self._log.warning("database_unavailable", key=claim.key, error=failure.message)
 
 
-def claim_due(session: Session, actor: Actor, now: datetime, *, work: Work, limit: int) -> tuple[Claim, ...]:
-    """Claim what is due of one noun, the nearest deadline first."""
-    del actor
-    return owed.claim(session, work.noun, now=now, limit=limit, lease=LEASE)
-
-
-def next_due(session: Session, actor: Actor, now: datetime, *, noun: str) -> datetime | None:
-    """Return when the next row of one noun is due."""
-    del actor, now
-    return owed.next_due(session, [noun])
+def look(
+    session: Session, actor: Actor, now: datetime, *, work: Work, limit: int, prepare: Callable[..., Any] | None
+) -> Look:
+    """Claim what is due of one noun, the nearest deadline first, and say what is to be done about each."""
+    claims = owed.claim(session, work.noun, now=now, limit=limit, lease=LEASE)
+    steps = [(claim, _UNPREPARED if prepare is None else prepare(session, actor, now, claim=claim)) for claim in claims]
+    taken = tuple((claim, step) for claim, step in steps if step is not None)
+    return Look(taken, owed.next_due(session, [work.noun]) if len(taken) < limit else None)
 
 
 def settle(session: Session, actor: Actor, now: datetime, *, claim: Claim, again: datetime | None = None) -> None:

@@ -5,13 +5,15 @@ lost answer, is read before anything is asked again. An accepted change is waite
 rarely.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlmodel import Session
+from sqlalchemy import update
+from sqlmodel import Session, col, select
 
 from controller.carrier.lane import Lane
 from controller.carrier.port import (
@@ -32,25 +34,37 @@ from controller.carrier.port import (
     UnknownSimError,
     UnreachableError,
 )
-from controller.domain.sim import SimState
+from controller.domain.sim import SimState as State
 from controller.services import lanes, owed, sims
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import settle
+from controller.tables.owed import Owed
+from controller.tables.sims import Operation, SimState
+from controller.work.loop import Work, settle
 
 ACTOR: Final = Actor.system("work.sims")
 BUSY_PAUSE: Final = timedelta(seconds=5)
 LONGEST_POLL: Final = timedelta(minutes=5)
 # A change that is not in effect by then is asked about: the platform may have dropped it.
-ASK_PROGRESS_AFTER: Final = timedelta(seconds=60)
+ASK_PROGRESS_AFTER: Final = timedelta(minutes=5)
 # A platform takes up to half an hour until a change is in effect (docs/carrier.md).
 EFFECT_BY: Final = timedelta(minutes=35)
 FAILED: Final = frozenset({OperationState.FAILED, OperationState.FORGOTTEN})
 ENDED: Final = FAILED | {OperationState.COMPLETED}
 LANE_LEASE: Final = timedelta(seconds=30)
 LANE_RETRY_S: Final = 2.0
+LANE_HELD: Final = "the carrier's lane is held"
+# How long before its call a row is claimed: what claiming and preparing take.
+LEAD_S: Final = 0.05
+# A claim is not kept over a longer pause of the lane: it would run out.
+LONGEST_WAIT_S: Final = 5.0
+# One list page, of SIMs that are to be looked at by then; what it shows of the others is believed so long.
+PAGE: Final = 50
+CALLS_A_PAGE: Final = 20
+PAGE_AHEAD: Final = timedelta(seconds=1)
+PAGE_LASTS: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +110,30 @@ class Sims:
         self._database, self._carrier, self._lane, self._now = database, carrier, lane, now
         self._account, self._holder, self._first_poll = account, holder, first_poll
         self._held_until: datetime | None = None
+        # What the last list page showed of others than the SIM it was read for.
+        self._page: dict[str, tuple[Observation, datetime]] = {}
         self._log = structlog.get_logger("controller.work").bind(noun=sims.NOUN)
 
+    def work(self) -> Work:
+        """Return the loop's description: as many at a time as the account allows."""
+        return Work(sims.NOUN, self._lane.limits.concurrency, self.handle, self.gate, prepare)
+
     async def gate(self) -> float:
-        """Return how long to wait before claiming: the lane is held back, or another process holds it."""
-        if (closed := self._lane.held_for()) > 0:
-            return closed
+        """Return how long to wait before claiming: the lane is not due yet, or another process holds it.
+
+        What is claimed only when its call may begin is what is nearest to its deadline by then.
+        """
+        if not self._page and (early := self._lane.due_in() - LEAD_S) > 0:
+            return early
         now = self._now()
         if self._held_until is not None and self._held_until - now > LANE_LEASE / 2:
             return 0.0
         held = await self._database.run(
             lanes.hold, actor=ACTOR, now=now, account=self._account, holder=self._holder, lease=LANE_LEASE
         )
+        if held and self._held_until is None and self._lane.limits.calls_per_s is not None:
+            # Whoever held it before may have called a moment ago.
+            self._lane.hold(1 / self._lane.limits.calls_per_s)
         self._held_until = now + LANE_LEASE if held else None
         return 0.0 if held else LANE_RETRY_S
 
@@ -117,16 +143,26 @@ class Sims:
             self._held_until = None
             await self._run(lanes.release, account=self._account, holder=self._holder)
 
-    async def handle(self, claim: Claim) -> None:
-        """Do the next step for one SIM."""
-        async with self._lane.turn():
-            step = await self._run(prepare, claim=claim)
-            if step is None:
-                self._lane.give_back()
+    async def handle(self, claim: Claim, step: Step) -> None:
+        """Do the next step for one SIM, or give it back if the lane was held meanwhile."""
+        async with self._lane.place():
+            if isinstance(step, Read) and (seen := self._seen(step)) is not None:
+                await self._record_read(claim, step, None, seen)
+            elif not await self._lane.pace(within_s=LONGEST_WAIT_S):
+                await self._give_back(claim, step)
             elif isinstance(step, Ask):
                 await self._ask(claim, step)
             else:
                 await self._read(claim, step)
+
+    async def _give_back(self, claim: Claim, step: Step) -> None:
+        """Nothing was asked; look again when the lane opens."""
+        after = timedelta(seconds=self._lane.due_in())
+        if isinstance(step, Read):
+            await self._run(record_failure, claim=claim, error=LANE_HELD, never_parks=True, after=after)
+            return
+        operation = {"operation_id": step.operation_id, "error": LANE_HELD}
+        await self._run(record_refused, claim=claim, **operation, never_parks=True, after=after)
 
     async def _ask(self, claim: Claim, step: Ask) -> None:
         try:
@@ -148,33 +184,63 @@ class Sims:
             )
         else:
             self._lane.worked()
-            again = self._now() + self._first_poll
+            again = self._on_the_grid(self._now() + self._first_poll)
             await self._run(record_answer, claim=claim, operation_id=step.operation_id, answer=result, again=again)
 
     async def _read(self, claim: Claim, step: Read) -> None:
         try:
             progress = await self._progress(step)
-            observation = await self._carrier.read(step.work.iccid)
+            observation = await self._look_at(step)
         except CarrierError as error:
             self._blame(error)
             safe = step.work.is_safe_direction or _passes(error)
             await self._run(record_failure, claim=claim, error=str(error), never_parks=safe, after=_pause(error))
             return
         self._lane.worked()
+        await self._record_read(claim, step, progress, observation)
+
+    async def _record_read(
+        self, claim: Claim, step: Read, progress: OperationState | None, observation: Observation
+    ) -> None:
         as_intended = observed_words(observation) == step.work.intended
         settled = as_intended and (step.is_asked_for or progress in ENDED)
         again = None if settled else self._poll(step, progress, as_intended=as_intended)
         await self._run(record_read, claim=claim, step=step, observation=observation, settled=settled, again=again)
 
+    async def _look_at(self, step: Read) -> Observation:
+        """Read the SIM: alone when an outcome is unknown, else on one page with others whose change is waited for."""
+        if step.operation.outcome != "accepted":
+            return await self._carrier.read(step.work.iccid)
+        until = self._now() + PAGE_AHEAD
+        others = await self._run(waiting_for_effect, until=until, beside=step.work.sim_id, limit=PAGE - 1)
+        page = await self._carrier.read_many([step.work.iccid, *others])
+        found = {each.iccid: (each, self._now()) for each in page}
+        mine = found.pop(step.work.iccid, None)
+        self._page = found
+        if mine is None:
+            raise UnknownSimError("the carrier's list leaves the SIM out")
+        return mine[0]
+
+    def _seen(self, step: Read) -> Observation | None:
+        """Return what the last page showed of this SIM, if its change was waited for then; each is used once."""
+        now = self._now()
+        self._page = {iccid: each for iccid, each in self._page.items() if now - each[1] <= PAGE_LASTS}
+        seen = self._page.pop(step.work.iccid, None)
+        usable = seen is not None and step.operation.outcome == "accepted" and step.operation.begun_at <= seen[1]
+        return seen[0] if seen is not None and usable and not self._asks_progress(step) else None
+
     async def _progress(self, step: Read) -> OperationState | None:
         """Say how an accepted change goes, once it is late or no longer wanted; None: not asked."""
-        operation = step.operation
-        late = self._now() - operation.begun_at >= ASK_PROGRESS_AFTER
-        if operation.reference is None or not (late or not step.is_asked_for):
+        reference = step.operation.reference
+        if reference is None or not self._asks_progress(step):
             return None
-        progress = await self._carrier.progress(operation.reference)
+        progress = await self._carrier.progress(reference)
         await self._lane.pace()  # for the second call of this turn
         return progress
+
+    def _asks_progress(self, step: Read) -> bool:
+        late = self._now() - step.operation.begun_at >= ASK_PROGRESS_AFTER
+        return step.operation.reference is not None and (late or not step.is_asked_for)
 
     def _poll(self, step: Read, progress: OperationState | None, *, as_intended: bool) -> datetime | None:
         """Return when to look again; None: now, by asking anew."""
@@ -186,7 +252,15 @@ class Sims:
             over = not as_intended or now - step.operation.begun_at > EFFECT_BY
         if over:
             return None
-        return now + min(max(now - step.operation.begun_at, self._first_poll), LONGEST_POLL)
+        return self._on_the_grid(now + min(max(now - step.operation.begun_at, self._first_poll), LONGEST_POLL))
+
+    def _on_the_grid(self, at: datetime) -> datetime:
+        """Return the next common instant for looking: those who look together share a page."""
+        rate = self._lane.limits.calls_per_s
+        if rate is None:
+            return at
+        grid = CALLS_A_PAGE / rate
+        return datetime.fromtimestamp(math.ceil(at.timestamp() / grid) * grid, UTC)
 
     def _blame(self, error: CarrierError) -> None:
         if isinstance(error, ThrottledError):
@@ -230,7 +304,7 @@ def record_answer(
     """Record that the carrier did it, or will."""
     if isinstance(answer, Accepted):
         sims.end(session, actor, now, operation_id=operation_id, outcome="accepted", reference=answer.operation)
-        owed.settle(session, claim, again=again)
+        _look_again(session, claim, again)
         return
     sims.end(session, actor, now, operation_id=operation_id, outcome="done")
     # First the claim, then the observation: one that does not match owes a new look.
@@ -296,10 +370,30 @@ def record_read(
         return
     if again is None:
         sims.end(session, actor, now, operation_id=step.operation.id, outcome="refused", error="read: not in effect")
-    owed.settle(session, claim, again=again or now)
+    undisturbed = _look_again(session, claim, again or now)
     if observed_words(observation) != step.work.observed:
         # News that is not what is intended owes a look at once; the same words again must not, or it would spin.
         observe(session, actor, now, observation=observation)
+    if undisturbed and again is not None:
+        # What was asked for is on its way all the same: the look keeps its time.
+        _plan(session, claim, again)
+
+
+def waiting_for_effect(
+    session: Session, actor: Actor, now: datetime, *, until: datetime, beside: str, limit: int
+) -> list[str]:
+    """Return the ICCIDs of other SIMs whose accepted change is to be looked at by `until`, the most urgent first."""
+    del actor, now
+    statement = (
+        select(SimState.iccid)
+        .join(Owed, (col(Owed.noun) == sims.NOUN) & (col(Owed.key) == SimState.id))
+        .join(Operation, col(Operation.sim_id) == SimState.id)
+        .where(col(Operation.ended_at).is_(None), Operation.outcome == "accepted", SimState.id != beside)
+        .where(Owed.due <= until, col(Owed.parked_at).is_(None))
+        .order_by(col(Owed.deadline).is_(None), col(Owed.deadline), SimState.iccid)
+    )
+    # One SIM may have two changes under way; the page holds it once.
+    return list(dict.fromkeys(session.exec(statement.limit(2 * limit))))[:limit]
 
 
 def observe(session: Session, actor: Actor, now: datetime, *, observation: Observation) -> bool:
@@ -321,7 +415,7 @@ def observe(session: Session, actor: Actor, now: datetime, *, observation: Obser
 def setting_of(words: dict[str, Any]) -> Setting:
     """Translate the services' words into the port's."""
     if "state" in words:
-        return HubSetting(SimState(words["state"]))
+        return HubSetting(State(words["state"]))
     return PlanSetting(words["allowance_mb"], words["tier"], words["backup"])
 
 
@@ -331,6 +425,19 @@ def observed_words(observation: Observation) -> dict[str, Any]:
     if isinstance(setting, HubSetting):
         return {"state": setting.state.value}
     return {"allowance_mb": setting.allowance_mb, "tier": setting.speed_tier, "backup": setting.backup}
+
+
+def _look_again(session: Session, claim: Claim, at: datetime) -> bool:
+    """End the claim until `at`; False if it was marked meanwhile. It keeps its deadline: asked anew is as urgent."""
+    undisturbed = owed.settle(session, claim, again=at)
+    if undisturbed:
+        _plan(session, claim, at)
+    return undisturbed
+
+
+def _plan(session: Session, claim: Claim, at: datetime) -> None:
+    mine = (col(Owed.noun) == claim.noun) & (col(Owed.key) == claim.key)
+    session.connection().execute(update(Owed).where(mine).values(due=at, deadline=claim.deadline))
 
 
 def _passes(error: CarrierError) -> bool:

@@ -20,7 +20,7 @@ from controller.services import owed, sims
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.tables.sims import SimState
-from controller.work.loop import Work, WorkLoop
+from controller.work.loop import WorkLoop
 from controller.work.sims import Sims
 from tests.e2e.controller.processes import Platform, until
 from tests.e2e.controller.sides import FAST, fresh_iccid
@@ -77,8 +77,7 @@ async def working(database: Database, platform: Platform, limits: LaneLimits | N
         handler = Sims(
             database, Tmf640Carrier(http), lane, now, account="a", holder="one", first_poll=timedelta(seconds=0.2)
         )
-        work = Work("sims", lane.limits.concurrency, handler.handle, handler.gate)
-        loop = WorkLoop(work, database, now, poll_s=0.5)
+        loop = WorkLoop(handler.work(), database, now, poll_s=0.5)
         task = asyncio.create_task(loop.run())
         try:
             yield lane

@@ -62,14 +62,27 @@ def test_a_held_lane_lets_nobody_call() -> None:
     assert run_virtual(play()) == 30
 
 
-def test_a_turn_without_a_call_costs_no_time() -> None:
+def test_a_place_without_a_call_costs_no_time() -> None:
     async def play() -> float:
         lane = Lane(LaneLimits(1.0, 1), random=random.Random(1))
-        async with lane.turn():
-            lane.give_back()
+        async with lane.place():
+            pass
+        assert lane.calls == 0
         return (await call_times(lane, 1, 0.0))[0][0]
 
     assert run_virtual(play()) == pytest.approx(0.0)
+
+
+def test_who_cannot_wait_long_is_told_so_at_once_and_makes_no_call() -> None:
+    async def play() -> tuple[float, float, bool, bool, int]:
+        lane = Lane(LaneLimits(5.0, 1), random=random.Random(1))
+        lane.hold(30)
+        due = lane.due_in()
+        refused = await lane.pace(within_s=5)
+        at = asyncio.get_running_loop().time()
+        return due, at, refused, await lane.pace(within_s=31), lane.calls
+
+    assert run_virtual(play()) == (30, 0, False, True, 1)
 
 
 def test_failures_in_a_row_open_the_circuit_longer_and_longer() -> None:
