@@ -156,13 +156,13 @@ class Controller:
     def _make_loops(self, notifier: Notifier | None, courier: Courier | None) -> list[WorkLoop | Timers]:
         database, now, poll_s = self.database, self._now, self.options.poll_s
         hubs = Hubs(database, self.keeper, now, lists_base_url=self.options.lists_base_url)
-        works = [Work("hubs", 8, hubs.handle, hubs.gate)]
+        works = [hubs.work()]
         if self._sims is not None:
             works.append(self._sims.work())
         else:
             self._log.warning("no_carrier", remedy="give --carrier-url; until then changes of SIMs stay owed")
         if notifier is not None:
-            works.append(Work("notices", 4, Notices(database, notifier, now).handle))
+            works.append(Notices(database, notifier, now).work())
         else:
             self._log.warning("no_notifier", remedy="give --outbox or --smtp-url; until then notices stay owed")
         if courier is not None:

@@ -55,6 +55,11 @@ class Ingest:
         self._room = asyncio.Event()
         self._full = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages were read and are in no transaction yet."""
+        return len(self._waiting)
+
     async def run(self, link: Link) -> None:
         """Serve one link. Raises LinkLostError when it is lost, or when the database kept failing (drop the link)."""
         self._waiting.clear()

@@ -11,6 +11,8 @@ from controller.services.actor import Actor
 from controller.services.history import BootAck, Spooled
 from controller.tables.hubs import HubRequest, HubState
 
+# The hub's word for waiting after its service flapped (device_agent/facts.py).
+SETTLING: Final = "settling"
 FINAL: Final = frozenset({"done", "failed", "expired", "rejected"})
 
 
@@ -119,6 +121,9 @@ def _take(row: HubState, report: HubReport, now: datetime) -> None:
     row.reported_at = row.last_seen_at = now
     row.present = True
     row.forwarding_open = _status(report, "forwarding_open") == "true"
+    if report.observed_revision == row.revision:
+        until = row.desired.get("until")
+        row.lease_until = datetime.fromisoformat(until) if until else None
     row.version += 1
 
 
@@ -133,6 +138,10 @@ def _document(report: HubReport) -> dict[str, Any]:
 
 def _status(report: HubReport, type_: str) -> str:
     return next((each.status for each in report.conditions if each.type == type_), "unknown")
+
+
+def _reason(report: HubReport, type_: str) -> str:
+    return next((each.reason for each in report.conditions if each.type == type_), "")
 
 
 def _take_answers(session: Session, now: datetime, hub_id: str, answers: tuple[RequestAnswer, ...]) -> None:
@@ -167,6 +176,11 @@ def _raise_alarms(session: Session, hub_id: str, report: HubReport, now: datetim
         alarms.raise_alarm(session, "filter_degraded", "hub", hub_id, severity="major", message=message, now=now)
     elif state in {"in_force", "stale"}:
         alarms.clear(session, "filter_degraded", "hub", hub_id, now=now)
+    if _reason(report, "forwarding_open") == SETTLING:
+        message = f"hub {hub_id}: its mobile service comes and goes, so it waits for a minute without a change"
+        alarms.raise_alarm(session, "flapping", "hub", hub_id, severity="warning", message=message, now=now)
+    elif _status(report, "forwarding_open") == "true":
+        alarms.clear(session, "flapping", "hub", hub_id, now=now)
     if _status(report, "clock_trusted") == "false":
         message = f"hub {hub_id}: its clock is not trusted, so it stays closed"
         alarms.raise_alarm(session, "clock_untrusted", "hub", hub_id, severity="minor", message=message, now=now)

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Table, delete, select
 from sqlmodel import Session, SQLModel
 
-from controller.services import owed, partitions, telemetry
+from controller.services import owed, partitions, telemetry, watches
 from controller.services.actor import Actor
 from controller.tables.alarms import Alarm, AlarmNotification
 from controller.tables.faults import LineEvent, Notice
@@ -39,8 +39,9 @@ _RULES: Final[dict[str, tuple[type[SQLModel], str, timedelta]]] = {
 
 
 def begin(session: Session, actor: Actor, now: datetime) -> None:
-    """Make sure that every table's row is owed; harmless to repeat."""
+    """Make sure that every table's row is owed, and the watches; harmless to repeat."""
     del actor
+    watches.begin(session, now)
     keys = (*_RULES, *partitions.RULES, ROLL_UP)
     owed.mark_many(session, NOUN, [(key, None, now) for key in keys], now=now)
 

@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlmodel import Session
 
-from controller.services import decide, owed, promises, retention, revocations
+from controller.services import decide, owed, promises, retention, revocations, watches
 from controller.services.actor import Actor
 from controller.services.owed import Claim
 
-NOUNS: Final = (decide.NOUN, promises.NOUN, retention.NOUN, revocations.WATCH)
+NOUNS: Final = (decide.NOUN, promises.NOUN, retention.NOUN, revocations.WATCH, watches.NOUN)
 LEASE: Final = timedelta(minutes=1)
 
 
@@ -28,7 +28,9 @@ def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = 100) 
     watched = owed.claim(session, revocations.WATCH, now=now, limit=1, lease=LEASE)
     for held in watched:
         owed.settle(session, held, again=revocations.watch(session, held.key, now))
-    return len(watched) + len(decided) + len(warned) + len(aged)
+    looked = owed.claim(session, watches.NOUN, now=now, limit=limit, lease=LEASE)
+    owed.settle_many(session, {held: watches.look(session, held.key, now) for held in looked})
+    return len(looked) + len(watched) + len(decided) + len(warned) + len(aged)
 
 
 def _warn(session: Session, warned: Sequence[Claim], now: datetime) -> None:
