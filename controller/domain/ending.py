@@ -13,10 +13,10 @@ from itertools import takewhile
 
 from controller.domain.backup import backup_entitles
 from controller.domain.decisions import Decision, Outcome
-from controller.domain.eligibility import live_plus_on_line
+from controller.domain.eligibility import live_plus_on_line, sims_of_account
 from controller.domain.exclusions import account_of_fault, exclusions
 from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, LineEventKind, utc
-from controller.domain.hub_benefit import BY_CUSTOMER, loss_of_last_hub, mini_hub_owed
+from controller.domain.hub_benefit import BY_CUSTOMER, hubs_of_line, loss_of_last_hub, mini_hub_owed
 from controller.domain.london import day_ends, day_starts, local_day, local_instant
 from controller.domain.lookup import fault_of, latest_determination
 from controller.domain.rule_sets import RuleSet
@@ -35,7 +35,9 @@ _AT_ONCE = {
 # An outage declared late takes away what is in use: a person confirms that first (policy).
 _CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
 # What is never the reason why an entitlement stops; of line events only a line's return with an outage's end may be.
-_IDLE_FIELDS = frozenset({"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs"})
+_IDLE_FIELDS = frozenset(
+    {"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs", "unused"}
+)
 _GAINS = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
 # Days that count from their start; every other one counts to its end.
 _FIRST_DAYS = frozenset({"starts_on"})
@@ -162,7 +164,8 @@ def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules
     """Say at `at` how the benefit of this fault ends (T§10f, 12e); takes every version of the facts.
 
     The customer is told first, naming the time, and it goes off in the quiet window. At once for fraud, loss and the
-    end of Plus. Held while another entitling fault is open: of the same line for the hub, of the account for Backup.
+    end of Plus, or where nothing was switched on yet. Held while another entitling fault is open: of the same line for
+    the hub, of the account for Backup.
     """
     return facts.remember(_ending_of, fault_id, benefit, utc(at), rules)
 
@@ -173,6 +176,8 @@ def _ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rule
     ending = Ending(fault_id=fault_id, benefit=benefit, state=EndingState.NOT_ENDING, cause=now.code, reason=now.reason)
     if now.outcome in _ON:
         return ending
+    if _is_unused(known, fault_of(known, fault_id), benefit, at, rules):
+        return replace(ending, state=EndingState.OFF, cause="never_on")
     ceased = ceased_at(facts, fault_id, benefit, at, rules)
     if ceased is None:
         return replace(ending, state=EndingState.OFF, cause="never_on")
@@ -230,6 +235,19 @@ def _overtaken(facts: Facts, ending: Ending, at: datetime, rules: RuleSet) -> En
         return decision is not None and decision.code not in _CONFIRMED
 
     return replace(ending, ceased_at=_since(facts, ending, at, needs_no_person))
+
+
+def _is_unused(known: Facts, fault: Fault, benefit: Benefit, at: datetime, rules: RuleSet) -> bool:
+    """Say whether nothing was switched on yet: then nobody is cut, and there is nothing to announce or to confirm."""
+    unused = {each.subject_id for each in known.unused}
+    if not unused:
+        return False
+    if benefit is Benefit.MINI_HUB:
+        concerned = {each.hub_id for each in hubs_of_line(known, fault.line_id, at)}
+    else:
+        account_id = account_of_fault(known, fault, at, rules)
+        concerned = set() if account_id is None else set(sims_of_account(known, account_id, at))
+    return bool(concerned) and concerned <= unused
 
 
 def _unheld(known: Facts, ending: Ending, at: datetime, rules: RuleSet) -> Ending:

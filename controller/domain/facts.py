@@ -428,6 +428,13 @@ class EquipmentAssignment(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unused(Fact):
+    """A hub, or a plan's SIM, that the carrier has not shown to be switched on; its benefit ends without any wait."""
+
+    subject_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Remembering):
     """Everything known of one billing account and of whatever touches it; the input of every rule.
 
@@ -460,6 +467,7 @@ class Facts(Remembering):
     ending_notices: tuple[EndingNotice, ...] = ()
     sim_sightings: tuple[SimSighting, ...] = ()
     equipment: tuple[EquipmentAssignment, ...] = ()
+    unused: tuple[Unused, ...] = ()
 
     def as_known(self, known_at: datetime) -> "Facts":
         """Keep the versions that were known at `known_at`."""

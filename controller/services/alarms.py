@@ -12,7 +12,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
-from controller.services import journal
+from controller.services import journal, rows
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
 from controller.tables.alarms import Alarm, AlarmNotification
@@ -69,6 +69,24 @@ def raise_alarm(
     alarm.severity, alarm.message, alarm.changed_at = severity, message[:500], now
     _step(session, alarm, "changed", now)
     return alarm
+
+
+def raise_many(
+    session: Session, kind: str, noun: str, messages: Mapping[str, str], *, severity: str, now: datetime
+) -> None:
+    """Raise an alarm of one kind for each thing that has none open: key to message."""
+    event_type, cause = KINDS.get(kind, _OTHER)
+    shared = {"kind": kind, "noun": noun, "severity": severity, "event_type": event_type, "probable_cause": cause}
+    keys = sorted(messages.keys() - open_keys(session, kind, noun))
+    made: list[dict[str, Any]] = [
+        {**shared, "id": journal.new_id(session), "key": key, "message": messages[key][:500], "raised_at": now}
+        for key in keys
+    ]
+    rows.add(session, Alarm, [{**each, "changed_at": now} for each in made])
+    step = {"version": 1, "at": now, "notification": "new", "severity": severity}
+    rows.add(session, AlarmNotification, [{**step, "alarm_id": a["id"], "message": a["message"]} for a in made])
+    for each in made:
+        journal.changed(session, "alarm", each["id"], "raised", kind=kind, severity=severity)
 
 
 def raise_work(session: Session, noun: str, key: str, error: str, now: datetime, *, parked: bool) -> Alarm:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -80,14 +81,17 @@ def pseudonym_of(session: Session, noun: str, key: str) -> str:
 
 def _secrets(session: Session, things: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return the keys under which things stand in the chain, minting those that are missing."""
-    secrets = {
-        (noun, row.key): row.secret
-        for noun in sorted({noun for noun, _ in things})
-        for row in rows.read(session, Pseudonym, "key", [key for of, key in things if of == noun], noun=noun)
-    }
+    of_nouns = _of_nouns(tuple(sorted({noun for noun, _ in things})))
+    found = rows.read(session, Pseudonym, "key", [key for _, key in things], of_nouns)
+    secrets = {(row.noun, row.key): row.secret for row in found}
     new = [{"noun": noun, "key": key, "secret": _new_secret(session)} for noun, key in sorted(things - secrets.keys())]
     rows.add(session, Pseudonym, new)
     return {**secrets, **{(each["noun"], each["key"]): each["secret"] for each in new}}
+
+
+@cache
+def _of_nouns(nouns: tuple[str, ...]) -> rows.Condition:
+    return lambda table: table.c.noun.in_(nouns)
 
 
 def _new_secret(session: Session) -> str:

@@ -6,7 +6,7 @@ what differs from what is on record, noun by noun. The number of statements does
 and the cost of an account is its own, whatever else is in the database.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,7 +31,6 @@ from controller.services.actor import Actor
 from controller.services.outcome import AccountOutcome, FaultOutcome, Order, SimOutcome, outcome_of
 from controller.services.telling import Telling, owe_many
 from controller.tables.faults import DispatchOrder
-from controller.tables.sims import SimState
 
 NOUN: Final = "decide"
 INLINE: Final = 20
@@ -59,11 +58,11 @@ def redecide(session: Session, account_ids: Sequence[str], now: datetime) -> dic
     """Decide accounts anew; returns when each must be looked at again though nothing changes."""
     _lock(session, account_ids)
     policy = journal.policy_of(session)
+    gathered = gather.gather(session, account_ids, hold_sims=True)
     outcomes = [
-        outcome_of(account_id, facts, _not_before(facts, now), policy)
-        for account_id, facts in gather.gather(session, account_ids).items()
+        outcome_of(account_id, facts, _not_before(facts, now), policy) for account_id, facts in gathered.facts.items()
     ]
-    _write(session, outcomes, now)
+    _write(session, outcomes, gathered.sims, now)
     return {each.account_id: each.next_look for each in outcomes}
 
 
@@ -89,15 +88,15 @@ def _not_before(facts: Facts, now: datetime) -> datetime:
     return newest if now < newest <= now + _LATEST_SKEW else now
 
 
-def _write(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:
+def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequence[rows.Found], now: datetime) -> None:
     """Write what differs from what is on record, noun by noun."""
     of_faults = [fault for each in outcomes for fault in each.faults]
     decisions.record_many(session, {each.fault.fault_id: each.decisions for each in of_faults if each.decisions}, now)
     _follow_orders(session, outcomes, now)
-    promises.follow(session, of_faults, now)
-    _refuse(session, of_faults, now)
+    withdrawn = promises.follow(session, of_faults, now)
+    _refuse(session, of_faults, withdrawn, now)
     endings.follow(session, of_faults, now)
-    _follow_targets(session, outcomes, now)
+    _follow_targets(session, outcomes, states, now)
     promises.observe(session, [each.fault.fault_id for each in of_faults], now)
     endings.close(session, of_faults, now)
 
@@ -115,34 +114,34 @@ def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: da
             dispatch.cancel(session, fault_id, now)
 
 
-def _refuse(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
-    """Tell customers why not, and how to contest, once the tests are done (T§15)."""
+def _refuse(session: Session, outcomes: Sequence[FaultOutcome], withdrawn: Container[str], now: datetime) -> None:
+    """Tell customers why not, and how to contest (T§15): once the tests are done, or what was promised is withdrawn."""
     told = [
         Telling(
             fault_id=each.fault.fault_id,
             kind="refused",
-            since=each.refusal.since,
+            since=each.fault.reported_at,
             facts={"reason": each.refusal.reason, "contest": each.refusal.contest},
         )
         for each in outcomes
-        if each.refusal is not None
+        if each.refusal is not None and (each.refusal.is_final or each.fault.fault_id in withdrawn)
     ]
     owe_many(session, told, now)
 
 
-def _follow_targets(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:
+def _follow_targets(
+    session: Session, outcomes: Sequence[AccountOutcome], states: Sequence[rows.Found], now: datetime
+) -> None:
     """Make reasons, SIMs and documents what the outcomes say."""
     hubs = {hub_id: hub for each in outcomes for hub_id, hub in each.hubs.items()}
     mobile = {sim_id: (each.account_id, sim) for each in outcomes for sim_id, sim in each.sims.items()}
-    states = [row for row in rows.read(session, SimState, "id", mobile, for_update=True) if _is_ours(row, mobile)]
+    ours = [row for row in states if row.id in mobile and _is_ours(row, mobile)]
     due = {("hub", hub_id): hub.reasons for hub_id, hub in hubs.items()}
-    due |= {("sim", row.id): mobile[row.id][1].reasons for row in states}
+    due |= {("sim", row.id): mobile[row.id][1].reasons for row in ours}
     reason_rows.replace_many(session, due, now)
-    wanted = [(row, mobile[row.id][1].intended, mobile[row.id][1].deadline) for row in states]
-    wanted += [
-        (row, {"state": hubs[row.hub_id].state.value}, hubs[row.hub_id].deadline)
-        for row in rows.read(session, SimState, "hub_id", hubs, for_update=True)
-    ]
+    wanted = [(row, mobile[row.id][1].intended, mobile[row.id][1].deadline) for row in ours]
+    of_hubs = [(row, hubs[row.hub_id]) for row in states if row.hub_id in hubs]
+    wanted += [(row, {"state": hub.state.value}, hub.deadline) for row, hub in of_hubs]
     sims.intend_many(session, now, wanted)
     desired.set_folds(session, {hub_id: (hub.state, hub.deadline) for hub_id, hub in hubs.items()}, now)
 

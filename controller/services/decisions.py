@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
 from controller.domain.decisions import Decision, Question, to_json
 from controller.services import journal, rows
 from controller.tables.faults import DecisionRow
+
+_COMPARED: Final = ("id", "fault_id", "question", "outcome", "code", "target", "clause", "basis", "flags")
 
 
 def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: datetime) -> None:
@@ -18,7 +20,7 @@ def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: d
     """
     present = {
         (row.fault_id, *_about(row.question, row.target)): row
-        for row in rows.read(session, DecisionRow, "fault_id", made, rows.present)
+        for row in rows.read(session, DecisionRow, "fault_id", made, rows.present, columns=_COMPARED)
     }
     superseded: dict[str, dict[str, Any]] = {}
     new: list[dict[str, Any]] = []

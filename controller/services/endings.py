@@ -67,15 +67,17 @@ def _ask_people(session: Session, outcomes: Sequence[FaultOutcome], now: datetim
     """Raise an alarm for each fault whose ending waits for a person, and clear it once none does."""
     found = rows.read(session, alarm_rows.Alarm, "key", _ids(outcomes), _is_open, kind=TO_CONFIRM, noun="fault")
     known = {row.key for row in found}
+    new: dict[str, str] = {}
     for each in outcomes:
         fault_id = each.fault.fault_id
         confirm = [end for end in each.endings if end.state is EndingState.CONFIRM]
         if confirm and fault_id not in known:
             what = " and ".join(end.benefit.value for end in confirm)
-            message = f"{what} of fault {fault_id} waits for a person's confirmation: {confirm[0].reason}"
-            alarms.raise_alarm(session, TO_CONFIRM, "fault", fault_id, severity="major", message=message, now=now)
+            new[fault_id] = f"{what} of fault {fault_id} waits for a person's confirmation: {confirm[0].reason}"
         elif not confirm and fault_id in known:
             alarms.clear(session, TO_CONFIRM, "fault", fault_id, now=now)
+    if new:
+        alarms.raise_many(session, TO_CONFIRM, "fault", new, severity="major", now=now)
 
 
 def _ids(outcomes: Sequence[FaultOutcome]) -> list[str]:

@@ -18,6 +18,7 @@ from controller.domain.facts import NOT_SUPERSEDED, Facts
 from controller.services import rows
 from controller.services.rows import Found
 from controller.tables import accounts, faults, hubs
+from controller.tables.sims import SimState
 
 # Key to the accounts it belongs to.
 Owners = dict[str, set[str]]
@@ -57,6 +58,13 @@ def _fields(source: _Source) -> tuple[tuple[str, str], ...]:
     return tuple(pair for pair in pairs if pair[1] in columns)
 
 
+@cache
+def _columns(source: _Source, by: str) -> tuple[str, ...]:
+    """Return the columns that facts are made of, and by which they are given out."""
+    wanted = {by, "id", "closed_at", *(column for _, column in _fields(source))}
+    return tuple(each.name for each in rows.table_of(source.model).columns if each.name in wanted)
+
+
 def _allowances(values: Sequence[Mapping[str, Any]]) -> tuple[domain.AllowanceFrom, ...]:
     return tuple(
         domain.AllowanceFrom(effective_from=datetime.fromisoformat(v["effective_from"]), allowance_mb=v["allowance_mb"])
@@ -90,22 +98,38 @@ _SOURCES: Final[dict[str, _Source]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts of each account, and the states of all their SIMs."""
+
+    facts: dict[str, Facts]
+    sims: tuple[Found, ...]
+
+
 def facts_of(session: Session, account_id: str, *, with_closed: bool = False) -> Facts:
     """Return everything known of one account and of whatever touches it."""
-    return gather(session, [account_id], with_closed=with_closed)[account_id]
+    return gather(session, [account_id], with_closed=with_closed).facts[account_id]
 
 
-def gather(session: Session, account_ids: Sequence[str], *, with_closed: bool = False) -> dict[str, Facts]:
-    """Return the facts of each account; the number of queries doesn't grow with the number of accounts."""
-    return _Gathering(session, sorted(set(account_ids)), with_closed=with_closed).run()
+def gather(
+    session: Session, account_ids: Sequence[str], *, with_closed: bool = False, hold_sims: bool = False
+) -> Gathered:
+    """Return the facts of each account; the number of queries doesn't grow with the number of accounts.
+
+    `hold_sims` keeps observations of the SIMs waiting until the commit, so that none falls between what was decided
+    and what it opens.
+    """
+    gathering = _Gathering(session, sorted(set(account_ids)), with_closed=with_closed, hold_sims=hold_sims)
+    return Gathered(gathering.run(), tuple(gathering.sims))
 
 
 class _Gathering:
     """One pass over the tables, and the distribution of what was found to accounts."""
 
-    def __init__(self, session: Session, account_ids: Sequence[str], *, with_closed: bool) -> None:
+    def __init__(self, session: Session, account_ids: Sequence[str], *, with_closed: bool, hold_sims: bool) -> None:
         self._session = session
-        self._with_closed = with_closed
+        self._with_closed, self._hold_sims = with_closed, hold_sims
+        self.sims: list[Found] = []
         self._found: dict[str, dict[str, list[Any]]] = {id_: {} for id_ in account_ids}
 
     def run(self) -> dict[str, Facts]:
@@ -116,19 +140,31 @@ class _Gathering:
         services = self._take("services", "line_id", lines)
         of_service = _owners(((row.service_id, owner) for row in services for owner in lines[row.line_id]), None)
         self._take("leave_requests", "service_id", of_service)
-        self._account_side(by_account)
+        mobile = self._account_side(by_account)
         faults = self._fault_side(lines)
         hubs = self._hub_side(lines)
         self._take("determinations", "subject_id", {**faults, **lines, **hubs})
+        self._states(mobile, hubs)
         return {id_: Facts(**{k: tuple(v) for k, v in found.items()}) for id_, found in self._found.items()}
 
-    def _account_side(self, by_account: Owners) -> None:
+    def _account_side(self, by_account: Owners) -> Owners:
         plans = self._owned("plans", "account_id", by_account, "plan_id")
         sims = self._owned("plan_sims", "plan_id", plans, "id")
         self._take("sims_abroad", "sim_id", sims)
         self._take("add_ons", "plan_id", plans)
         self._take("suspicions", "account_id", by_account)
         self._take("bills_past_due", "account_id", by_account)
+        return sims
+
+    def _states(self, mobile: Owners, hubs: Owners) -> None:
+        """Read the SIMs' states; what was never seen switched on is unused."""
+        for by, keys in (("id", mobile), ("hub_id", hubs)):
+            found = rows.read(self._session, SimState, by, keys, for_update=self._hold_sims)
+            self.sims += found
+            used = {getattr(row, by) for row in found if _is_on(row)}
+            for key in {getattr(row, by) for row in found} - used:
+                for owner in keys[key]:
+                    self._found[owner].setdefault("unused", []).append(domain.Unused(subject_id=key))
 
     def _fault_side(self, lines: Owners) -> Owners:
         found = self._read("faults", "line_id", lines)
@@ -182,7 +218,8 @@ class _Gathering:
     def _read(
         self, name: str, column: str, keys: Owners, condition: rows.Condition | None = None, **more: Any
     ) -> list[Found]:
-        return rows.read(self._session, _SOURCES[name].model, column, keys, condition, **more)
+        source = _SOURCES[name]
+        return rows.read(self._session, source.model, column, keys, condition, columns=_columns(source, column), **more)
 
     def _outages(self, lines: Owners) -> None:
         by_outage: dict[str, list[str]] = {}
@@ -233,6 +270,10 @@ def _told_at(row: Found) -> datetime | None:
     elif row.state == "sent" and row.channel == "email":
         told = row.sent_at
     return told
+
+
+def _is_on(row: Found) -> bool:
+    return row.observed.get("state") == "active" or row.observed.get("backup") is True
 
 
 def _is_of_ending(table: Table) -> ColumnElement[bool]:

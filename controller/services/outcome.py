@@ -44,9 +44,9 @@ class Hour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """What a customer is told of a refusal, once the tests are done (T§15)."""
+    """What a customer is told of a refusal (T§15); final once the tests are done."""
 
-    since: datetime
+    is_final: bool
     reason: str
     contest: str
 
@@ -163,10 +163,10 @@ def _hub_hour(known: Facts, fault: Fault, decision: Decision, now: datetime, rul
 
 
 def _refusal(known: Facts, fault: Fault, decision: Decision, now: datetime) -> Refusal | None:
-    finished = qualifying.diagnostics_end(known, fault.fault_id, now)
-    if finished is None or decision.outcome is not Outcome.REFUSED:
+    if decision.outcome is not Outcome.REFUSED:
         return None
-    return Refusal(since=finished.at, reason=decision.reason, contest=decision.contest)
+    finished = qualifying.diagnostics_end(known, fault.fault_id, now)
+    return Refusal(is_final=finished is not None, reason=decision.reason, contest=decision.contest)
 
 
 def _estimate(known: Facts, fault: Fault, now: datetime, rules: RuleSet) -> str | None:

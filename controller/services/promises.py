@@ -23,8 +23,11 @@ AT_RISK: Final = "promise_at_risk"
 _READY_NOTICES: Final = {Benefit.MINI_HUB.value: "ready_plug_in", Benefit.BACKUP.value: "backup_on"}
 
 
-def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
-    """Make the promises that are due, take ended ones up again, and end those that are not owed any more."""
+def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> frozenset[str]:
+    """Make the promises that are due, take ended ones up again, and end those that are not owed any more.
+
+    Returns the faults of which a promise was withdrawn.
+    """
     present = _present(session, [each.fault.fault_id for each in outcomes if each.hours])
     made: list[dict[str, Any]] = []
     again: dict[str, dict[str, Any]] = {}
@@ -50,6 +53,7 @@ def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) ->
     rows.change(session, Promise, again)
     owed.mark_many(session, NOUN, marks, now=now)
     end_many(session, ended, "not_owed", now)
+    return frozenset(fault_id for fault_id, _ in ended)
 
 
 def _values(id_: str, fault_id: str, benefit: Benefit, hour: Hour) -> dict[str, Any]:
