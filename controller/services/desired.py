@@ -1,11 +1,13 @@
 """The desired document of a hub, in business words: one document, one number (decision 3)."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam
+from sqlmodel import Session
 
 from controller.domain.sim import SimState as Due
 from controller.services import journal, lists, owed, rows
@@ -18,6 +20,8 @@ NOUN: Final = "hubs"
 # A number further ahead than this was never given by a controller.
 _ABSURD: Final = timedelta(days=2)
 OPEN_REQUESTS: Final = ("asked", "begun")
+MOST_REQUESTS: Final = 32
+_COMPOSED: Final = ("hub_id", "version", "revision", "desired", "controls")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Controls:
     level: str = "light"
     enabled: bool = True
     categories: tuple[str, ...] = ()
+    overrides: dict[str, bool] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     safe_search: bool = False
@@ -72,19 +77,27 @@ def compose(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> De
 def refresh(session: Session, hub_id: str, now: datetime, *, deadline: datetime | None = None) -> DesiredDocument:
     """Compose, see above; `deadline` is by when the change should have been sent."""
     row = state_of(session, hub_id)
-    lease = journal.policy_of(session).lease
-    content = _content(session, row, now)
-    until = _until(row, now, lease, journal.policy_of(session).renew_before) if content["internet_on"] else None
-    content["until"] = until.isoformat() if until else None
-    if content != row.desired:
-        row.revision = max(row.revision + 1, int(now.timestamp() * 1000))
-        row.desired, row.composed_at = content, now
-        row.version += 1
-        session.add(row)
-        session.flush()
-        owed.mark(session, NOUN, hub_id, now=now, deadline=deadline)
-        journal.changed(session, "hub", hub_id, "desired", revision=row.revision)
+    _compose(session, [(row, row.desired.get("state", Due.PARKED.value), deadline)], now)
     return _document(row, journal.policy_of(session).renew_before)
+
+
+def _compose(session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime) -> None:
+    """Compose the documents of hubs: (row, state, deadline) of each; what changes is numbered anew, and owed."""
+    policy = journal.policy_of(session)
+    contents = _contents(session, wanted, now)
+    changes: dict[str, dict[str, Any]] = {}
+    for row, _, _ in wanted:
+        content = contents[row.hub_id]
+        until = _until(row, now, policy.lease, policy.renew_before) if content["internet_on"] else None
+        content["until"] = until.isoformat() if until else None
+        if content != row.desired:
+            revision = max(row.revision + 1, int(now.timestamp() * 1000))
+            values = {"desired": content, "composed_at": now, "revision": revision, "version": row.version + 1}
+            changes[row.hub_id] = values
+            journal.changed(session, "hub", row.hub_id, "desired", revision=revision)
+    marks = [(row.hub_id, deadline, now) for row, _, deadline in wanted if row.hub_id in changes]
+    rows.change(session, HubState, changes)
+    owed.mark_many(session, NOUN, marks, now=now)
 
 
 def overtake(session: Session, hub_id: str, seen: int, now: datetime) -> bool:
@@ -113,20 +126,18 @@ def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, rev
         session.add(row)
 
 
-def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> dict[str, bool]:
-    """Set what the folds over open reasons give: hub to (state, deadline). Returns which hubs should be online.
+def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> None:
+    """Set what the folds over open reasons give: hub to (state, deadline).
 
     Only a hub whose state changes is composed anew; leases, requests and lists have marks of their own.
     """
-    on: dict[str, bool] = {}
-    for row in rows.read(session, HubState, "hub_id", folds, columns=("hub_id", "desired"), for_update=True):
+    wanted = []
+    for row in rows.read(session, HubState, "hub_id", folds, columns=_COMPOSED, for_update=True):
         due, deadline = folds[row.hub_id]
-        on[row.hub_id] = due is Due.ACTIVE
         if row.desired.get("state") != due.value:
-            state = state_of(session, row.hub_id)
-            state.desired = {**state.desired, "state": due.value}
-            refresh(session, row.hub_id, now, deadline=deadline)
-    return on
+            wanted.append((row, due.value, deadline))
+    if wanted:
+        _compose(session, wanted, now)
 
 
 def set_controls(
@@ -168,46 +179,55 @@ def state_of(session: Session, hub_id: str) -> HubState:
     return row
 
 
-def _content(session: Session, row: HubState, now: datetime) -> dict[str, Any]:
-    policy = journal.policy_of(session)
-    sims = session.exec(
-        select(HubSim).where(
-            HubSim.hub_id == row.hub_id, col(HubSim.superseded_at).is_(None), col(HubSim.until).is_(None)
-        )
-    )
-    state = row.desired.get("state", Due.PARKED.value)
-    return {
-        "state": state,
-        "internet_on": state == Due.ACTIVE.value,
-        "iccids": sorted(sim.iccid for sim in sims),
-        "apn": policy.apn,
-        "controls": dict(row.controls),
-        "lists": [asdict(each) for each in lists.of_level(session, *_level(row.controls))],
-        "requests": [
-            {"id": each.id, "kind": each.kind, "expires_at": each.expires_at.isoformat()}
-            for each in _requests(session, row.hub_id, now)
-        ],
-    }
+def _contents(
+    session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime
+) -> dict[str, dict[str, Any]]:
+    hub_ids = [row.hub_id for row, _, _ in wanted]
+    sims = rows.grouped(rows.read(session, HubSim, "hub_id", hub_ids, _is_in_hub), "hub_id")
+    asked = rows.grouped(rows.read(session, HubRequest, "hub_id", hub_ids, _is_asked, values={"now": now}), "hub_id")
+    named: dict[str, list[dict[str, Any]]] = {}
+    found = {}
+    for row, state, _ in wanted:
+        level = json.dumps(_level(row.controls))
+        if level not in named:
+            named[level] = [asdict(each) for each in lists.of_level(session, *_level(row.controls))]
+        found[row.hub_id] = {
+            "state": state,
+            "internet_on": state == Due.ACTIVE.value,
+            "iccids": sorted(sim.iccid for sim in sims.get(row.hub_id, ())),
+            "apn": journal.policy_of(session).apn,
+            "controls": dict(row.controls),
+            "lists": named[level],
+            "requests": [_request(each) for each in sorted(asked.get(row.hub_id, ()), key=_order)[:MOST_REQUESTS]],
+        }
+    return found
 
 
-def _level(controls: dict[str, Any]) -> tuple[str, list[str]]:
-    return controls.get("level", "light"), controls.get("categories", [])
+def _is_in_hub(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.superseded_at.is_(None), table.c.until.is_(None))
 
 
-def _until(row: HubState, now: datetime, lease: timedelta, renew_before: timedelta) -> datetime:
+def _is_asked(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.state.in_(OPEN_REQUESTS), table.c.expires_at > bindparam("now"))
+
+
+def _order(request: rows.Found) -> str:
+    id_: str = request.id
+    return id_
+
+
+def _request(request: rows.Found) -> dict[str, str]:
+    return {"id": request.id, "kind": request.kind, "expires_at": request.expires_at.isoformat()}
+
+
+def _level(controls: dict[str, Any]) -> tuple[str, list[str], dict[str, bool]]:
+    return controls.get("level", "light"), controls.get("categories", []), controls.get("overrides", {})
+
+
+def _until(row: Any, now: datetime, lease: timedelta, renew_before: timedelta) -> datetime:
     known = row.desired.get("until")
     until = datetime.fromisoformat(known) if known else None
     return until if until is not None and until - now > renew_before else (now + lease).astimezone(UTC)
-
-
-def _requests(session: Session, hub_id: str, now: datetime) -> list[HubRequest]:
-    statement = (
-        select(HubRequest)
-        .where(HubRequest.hub_id == hub_id, col(HubRequest.state).in_(OPEN_REQUESTS), HubRequest.expires_at > now)
-        .order_by(HubRequest.id)
-        .limit(32)
-    )
-    return list(session.exec(statement))
 
 
 def _document(row: HubState, renew_before: timedelta) -> DesiredDocument:
