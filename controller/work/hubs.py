@@ -16,13 +16,14 @@ from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
 from controller.tables.hubs import HubState
-from controller.work.loop import postpone, settle
+from controller.work.loop import Work, postpone, settle
 
 NOUN: Final = "hubs"
 ACTOR: Final = Actor.system("work.hubs")
 # A document without a lease is kept by the broker so long; nothing depends on it (decision 4).
 KEPT: Final = timedelta(days=7)
 NO_LINK_RETRY_S: Final = 1.0
+CONCURRENCY: Final = 8
 
 
 class Hubs:
@@ -36,11 +37,12 @@ class Hubs:
         """Return how long to wait before claiming: without a link nothing can be published."""
         return 0.0 if self._keeper.current is not None else NO_LINK_RETRY_S
 
-    async def handle(self, claim: Claim) -> None:
+    def work(self) -> Work:
+        """Return the loop's description."""
+        return Work(NOUN, CONCURRENCY, self.handle, self.gate, compose)
+
+    async def handle(self, claim: Claim, document: desired.DesiredDocument) -> None:
         """Publish the document due to one hub."""
-        document = await self._database.run(compose, actor=ACTOR, now=self._now(), claim=claim)
-        if document is None:
-            return
         rendered = render_document(document, lists_base_url=self._lists_base_url)
         expires = (document.until or self._now() + KEPT) - self._now()
         link = self._keeper.current

@@ -18,11 +18,12 @@ from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import settle
+from controller.work.loop import Work, settle
 
 ACTOR: Final = Actor.system("work.notices")
 # With the rows' own back-off about a quarter of an hour.
 MOST_ATTEMPTS: Final = 10
+CONCURRENCY: Final = 4
 
 
 class Notices:
@@ -32,11 +33,12 @@ class Notices:
         self._database, self._notifier, self._now = database, notifier, now
         self._log = structlog.get_logger("controller.work").bind(noun=notices.NOUN)
 
-    async def handle(self, claim: Claim) -> None:
+    def work(self) -> Work:
+        """Return the loop's description."""
+        return Work(notices.NOUN, CONCURRENCY, self.handle, prepare=look)
+
+    async def handle(self, claim: Claim, work: notices.NoticeWork) -> None:
         """Send one notice."""
-        work = await self._database.run(look, actor=ACTOR, now=self._now(), claim=claim)
-        if work is None:
-            return
         try:
             reference = await self._notifier.send(_message(work))
         except UndeliverableError as error:
