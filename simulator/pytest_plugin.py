@@ -5,6 +5,7 @@ Fixtures: `hil` (the bench: its ports and everything that can be done to them), 
 for what a real modem cannot do (a fault, a button) is skipped there with that reason.
 
 A marker chooses what is simulated: `@pytest.mark.hil(personality="simcom-sim7600", ports=2, scenario="mute-modem")`.
+The markers of module, class and test add up, the closest winning.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from simulator.control import ControlClient
+    from simulator.control.client import ControlClient
 
 START_S: Final = 30.0
 STOP_S: Final = 10.0
@@ -33,6 +34,7 @@ _SCENARIO: Final = """\
 title = "hardware in the loop"
 description = "One modem for one test."
 duration_s = 86400
+speed = {speed}
 [modem]
 personality = {personality}
 boots = {boots}
@@ -56,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Add the marker; refuse a target that means nothing."""
     config.addinivalue_line(
-        "markers", "hil(personality=, scenario=, ports=, boots=): what the simulator plays for this test"
+        "markers", "hil(personality=, scenario=, ports=, boots=, speed=): what the simulator plays for this test"
     )
     _serial_ports(config.getoption("--target"))
 
@@ -140,9 +142,9 @@ def hil(request: pytest.FixtureRequest) -> Iterator[Bench]:
     if ports:
         yield Bench(ports, None)
         return
-    marker = request.node.get_closest_marker("hil")
-    wanted: dict[str, Any] = dict(marker.kwargs) if marker else {}
-    wanted.setdefault("personality", config.getoption("--hil-personality"))
+    wanted: dict[str, Any] = {"personality": config.getoption("--hil-personality")}
+    for marker in reversed(list(request.node.iter_markers("hil"))):  # the closest comes first
+        wanted |= marker.kwargs
     seed = int(config.getoption("--hil-seed"))
     request.node.add_report_section("setup", "hil", f"simulated {wanted['personality']}, --hil-seed {seed}")
     with tempfile.TemporaryDirectory(prefix="hil-") as folder, _simulator(Path(folder), wanted, seed) as bench:
@@ -200,7 +202,8 @@ def _scenario(folder: Path, wanted: dict[str, Any]) -> str:
         return str(wanted["scenario"])
     path = folder / "scenario.toml"
     personality, boots = json.dumps(wanted["personality"]), json.dumps(bool(wanted.get("boots", False)))
-    path.write_text(_SCENARIO.format(personality=personality, boots=boots))
+    speed = float(wanted.get("speed", 1.0))
+    path.write_text(_SCENARIO.format(personality=personality, boots=boots, speed=speed))
     return str(path)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from signal_meter import NoAnswerError, read_signal
 
+pytestmark = pytest.mark.hil(speed=4)  # the simulated modem lives four times as fast; a real one takes its time
+
 
 def wait_for_signal(port, within_s=20.0):
     deadline = time.monotonic() + within_s

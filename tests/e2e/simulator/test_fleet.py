@@ -161,7 +161,7 @@ async def test_each_hub_shows_its_own_certificate_where_the_broker_wants_one(tmp
             listening = asyncio.create_task(heard.listen())
             try:
                 await heard.until(lambda: {hub for hub, _ in heard.heard} == set(ids[:2]))
-                await heard.until(lambda: fleet.counts.refused and fleet.counts.denied)
+                await heard.until(lambda: fleet.counts.refused and fleet.counts.denied and fleet.counts.connected == 3)
                 with pytest.raises(BrokerError, match=rf"3 of 4 hubs .*{ids[2]}: no usable certificate"):
                     await fleet.connected(0.1)
                 assert {hub for hub, _ in heard.heard} == set(ids[:2])  # nobody speaks for another

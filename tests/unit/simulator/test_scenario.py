@@ -7,10 +7,11 @@ import sys
 import pytest
 
 from simulator.clock import ManualClock
-from simulator.control import World, perform, play_virtual
-from simulator.control.commands import ClearFaults, InjectFault, ListFaults, ShowState
+from simulator.control.commands import ClearFaults, InjectFault, ListFaults, ShowState, perform
 from simulator.control.server import answer_line
 from simulator.control.trace import TraceLine
+from simulator.control.virtual import play_virtual
+from simulator.control.world import World
 from simulator.faults import Fault
 from simulator.scenario import (
     CarryTraffic,
@@ -100,7 +101,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str) -
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
     code = (
         "import hashlib\n"
-        "from simulator.control import play_virtual\n"
+        "from simulator.control.virtual import play_virtual\n"
         "from simulator.scenario import load_scenario\n"
         "digest = hashlib.sha256()\n"
         "play_virtual(load_scenario('stormy-night'), seed=7, on_trace=lambda line: digest.update(line.encode()))\n"
