@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.at import tokens
-from firmware_bridge.at.tokens import Parameters, after_colon, join_parameters, parameters, quote, split_parameters
+from firmware_bridge.at.tokens import (
+    MAX_DEPTH,
+    Parameter,
+    Parameters,
+    after_colon,
+    join_parameters,
+    parameters,
+    quote,
+    split_parameters,
+)
 
 ROWS: list[tuple[str, Parameters]] = [
     ("+CSQ: 21,99", ("21", "99")),
@@ -66,3 +75,13 @@ def test_the_fast_reading_equals_the_careful_one(text: str) -> None:
 def test_what_would_end_a_command_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="cannot stand"):
         quote(bad)
+
+
+def test_parentheses_nested_without_end_are_text() -> None:
+    value: Parameter
+    (value,) = parameters("+X: " + "(" * 4000 + "1" + ")" * 4000)
+    depth = 0
+    while isinstance(value, tuple):
+        (value,) = value
+        depth += 1
+    assert depth == MAX_DEPTH

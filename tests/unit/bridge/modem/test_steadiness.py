@@ -1,0 +1,93 @@
+"""Small rules under which a driver stays right: patience, fail-over, bounds, order, and no mixing of radios."""
+
+import asyncio
+
+import pytest
+
+from firmware_bridge.errors import CommandError, CommandTimeoutError, UnsupportedError
+from firmware_bridge.modem.generic import Modem
+from firmware_bridge.modem.huawei import HuaweiModem
+from firmware_bridge.types import AccessTechnology, BearerSettings, ModemEventKind, SimState, Sms
+from simulator.virtual.loop import run_virtual
+from tests.unit.bridge.modem.scripted import Answer, Scripted, drive, open_driver
+
+TEMPERATURE: dict[str, Answer] = {"AT+QTEMP": "+QTEMP: 33,31,29"}
+
+
+@pytest.mark.parametrize("busy", ["+CMS ERROR: 314", "+CMS ERROR: SIM busy", "+CME ERROR: 14", "+CME ERROR: 515"])
+def test_every_word_for_busy_is_waited_for(busy: str) -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert await modem.receive_sms() == ()
+        assert port.sent.count("AT+CMGL=4") == 4
+
+    drive({"AT+CMGL=4": [busy] * 3 + [""], "AT+CPMS?": '+CPMS: "ME",0,255,"ME",0,255,"ME",0,255'}, scenario)
+
+
+def test_a_first_port_that_fell_silent_gives_way_to_the_second() -> None:
+    async def main() -> None:
+        first, second = Scripted(TEMPERATURE), Scripted(TEMPERATURE)
+        modem = open_driver(first, second)
+        assert (await modem.temperature()).hottest == 33
+        first.mute = True
+        with pytest.raises(CommandTimeoutError):
+            await modem.temperature()
+        assert (await modem.temperature()).hottest == 33  # the first was found silent, the second answers
+        asked = len(first.sent)
+        assert (await modem.temperature()).hottest == 33
+        assert len(first.sent) == asked
+        await modem.close()
+
+    run_virtual(main())
+
+
+def test_silence_to_the_only_question_is_no_inability() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        with pytest.raises(CommandTimeoutError):
+            await modem.temperature()
+        port.says["AT+QTEMP"] = "ERROR"
+        with pytest.raises(UnsupportedError):
+            await modem.temperature()
+
+    drive({"AT+QTEMP": None}, scenario)
+
+
+def test_a_call_without_effect_is_waited_for_half_a_minute_and_no_longer() -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(CommandError, match="without effect"):
+            await modem.connect(BearerSettings("internet"))
+        assert 30 <= asyncio.get_running_loop().time() - start < 33
+
+    says: dict[str, Answer] = {"AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"', "AT+CGATT?": "+CGATT: 1"}
+    drive({**says, "AT^NDISSTATQRY?": "^NDISSTATQRY: 0", 'AT^NDISDUP=1,1,"internet"': ""}, scenario, driver=HuaweiModem)
+
+
+def test_a_message_that_cannot_be_deleted_is_told() -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        with pytest.raises(CommandError) as failure:
+            await modem.delete_sms(Sms("+447700900123", None, "", (3,), "ME"))
+        assert failure.value.code == 500
+
+    drive({"AT+CMGD=3": "+CMS ERROR: 500"}, scenario)
+
+
+def test_levels_of_one_radio_are_not_told_of_another() -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        found = await modem.signal()
+        assert (found.technology, found.rsrp_dbm, found.cell_id) == (AccessTechnology.GSM, None, 0x2B07)
+
+    cell = '+QENG: "servingcell","NOCONN","GSM",460,01,5504,2B07,26,122,-,-80,255,255,0,38,38,1'
+    drive({'AT+QENG="servingcell"': cell, "AT+QCSQ": '+QCSQ: "LTE",-54,-85,185,-10'}, scenario)
+
+
+def test_events_are_read_in_the_order_in_which_their_kinds_came() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        for line in ("+CPIN: NOT READY", '+CMTI: "ME",1', "+CREG: 2", "+CPIN: READY"):
+            port.say(line)
+        await asyncio.sleep(0.1)
+        events = modem.events()
+        read = [await anext(events) for _ in range(3)]
+        assert [event.kind for event in read] == [ModemEventKind.SIM, ModemEventKind.SMS, ModemEventKind.REGISTRATION]
+        assert getattr(read[0].value, "state", None) is SimState.READY
+
+    drive({}, scenario)
