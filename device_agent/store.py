@@ -81,6 +81,8 @@ class Store:
         self._spool_bytes = spool_bytes
         self._spool_age_ms = spool_age_ms
         self._pending: list[Spooled] = []
+        # Commits since this life began: each is a write to the flash.
+        self.commits = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
         except sqlite3.Error as error:
@@ -137,9 +139,11 @@ class Store:
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         """One statement, committed; returns how many rows it touched. Raises StoreError."""
         try:
-            return self._db.execute(statement, values).rowcount
+            touched = self._db.execute(statement, values).rowcount
         except sqlite3.Error as error:
             raise StoreError(self._path, str(error)) from None
+        self.commits += 1
+        return touched
 
     def kept(self, name: str) -> bytes | None:
         """The value kept under a name."""
@@ -210,6 +214,7 @@ class Store:
                 self._db.executemany("INSERT OR REPLACE INTO spool VALUES (?, ?, ?, ?, ?)", rows)
                 self._bytes += sum(len(m.payload) for m in self._pending)
                 self._keep_bounds(self._pending[-1].uptime_ms)
+            self.commits += 1
         except sqlite3.Error as error:
             raise StoreError(self._path, str(error)) from None
         finally:

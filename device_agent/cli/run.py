@@ -165,7 +165,7 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)
-    loop.add_signal_handler(signal.SIGHUP, _reload, path, config)
+    loop.add_signal_handler(signal.SIGHUP, reload, path, agent)
     service = Service.from_environment()
     async with status.serve(config.socket, agent.status):
         feeding = asyncio.create_task(service.feed(agent.healthy), name="watchdog")
@@ -232,16 +232,27 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _reload(path: Path, running: Config) -> None:
-    """SIGHUP: the log level follows the file; what else changed is named and waits for a restart."""
+def reload(path: Path, agent: Agent) -> None:
+    """SIGHUP: the agent follows what it can of the file; what waits for a restart is named."""
     try:
         fresh = load(path)
     except ConfigError as error:
         _log.error("the new settings are refused; the old ones stay", extra={"error": str(error)})
         return
-    configure(fresh.logging.level)
-    changed = [name for name in Config.__struct_fields__ if getattr(fresh, name) != getattr(running, name)]
-    _log.info("settings read again", extra={"waiting_for_restart": [name for name in changed if name != "logging"]})
+    in_force = agent.reload(fresh)
+    configure(in_force.logging.level)
+    _log.info("settings read again", extra={"waiting_for_restart": different(in_force, fresh)})
+
+
+def different(one: Config, other: Config) -> list[str]:
+    """The settings that differ, by section and key."""
+    found = []
+    for section in Config.__struct_fields__:
+        ours, theirs = getattr(one, section), getattr(other, section)
+        names = getattr(type(ours), "__struct_fields__", ())
+        found += [f"{section}.{name}" for name in names if getattr(ours, name) != getattr(theirs, name)]
+        found += [section] if not names and ours != theirs else []
+    return found
 
 
 def _refused(reason: str, code: Exit) -> int:

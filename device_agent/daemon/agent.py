@@ -66,6 +66,15 @@ def agent_version() -> str:
         return "0"
 
 
+def written_bytes() -> int | None:
+    """What this process has had written to its disks (proc(5), /proc/pid/io), None where that is not told."""
+    try:
+        text = Path("/proc/self/io").read_text("ascii")
+        return int(text.partition("\nwrite_bytes:")[2].split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 class Agent:
     """One hub. `run` returns after `stop`; `restart_wanted` tells whether a request asked for a new life."""
 
@@ -150,6 +159,17 @@ class Agent:
     def healthy(self) -> bool:
         """Whether the gate looked at the hub lately: what a watchdog is fed on."""
         return self._gate.looked_within(HEALTHY_MS)
+
+    def reload(self, config: Config) -> Config:
+        """Follow those settings that need no new life; returns what is in force now."""
+        modem = msgspec.structs.replace(
+            config.modem, baudrate=self._config.modem.baudrate, power_line=self._config.modem.power_line
+        )
+        self._config = msgspec.structs.replace(self._config, network=config.network, dns=config.dns, modem=modem)
+        self._config = msgspec.structs.replace(self._config, logging=config.logging)
+        self._gate.reload(self._config)
+        self._modem.reload(self._config)
+        return self._config
 
     def stop(self) -> None:
         """End in good order; a second call does nothing."""
@@ -278,6 +298,7 @@ class Agent:
         shown["session"] = {"state": str(self.session.state), "problem": self.session.problem}
         shown["reason"] = str(self.board.reason)
         shown["modem_problem"] = self.board.modem.problem
+        shown["flash"] = {"commits": self._store.commits, "bytes": written_bytes()}
         return shown
 
     # History.
@@ -351,7 +372,7 @@ class Agent:
         self.stop()
 
     def _more_facts(self) -> dict[str, object]:
-        return {"session": self.session.state}
+        return {"session": self.session.state, "flash_commits": self._store.commits, "flash_bytes": written_bytes()}
 
     def _rang(self) -> None:
         now = self._clock.uptime_ms() / 1000

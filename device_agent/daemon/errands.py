@@ -12,8 +12,9 @@ from device_agent.logs import mask
 from device_agent.observe import Modem
 from device_agent.protocol import RequestKind
 from device_agent.requests import Handler, RejectedError
-from firmware_bridge.errors import BridgeError
+from firmware_bridge.errors import BridgeError, HostToolError
 from firmware_bridge.host import Host
+from firmware_bridge.host.hostapd import Hostapd
 
 _LOG_LINES: Final = 40
 _BLINKS: Final = 10
@@ -32,6 +33,15 @@ class RecentLogs(logging.Handler):
             key: getattr(record, key) for key in ("reason", "state", "problem", "error", "step") if hasattr(record, key)
         }
         self.lines.append(mask(f"{record.levelname} {record.name}: {record.getMessage()} {fields}")[:400])
+
+
+async def _wifi(access_point: Hostapd) -> str:
+    """The access point in a few words; its name and its stations' addresses stay in the home."""
+    try:
+        seen = await access_point.status()
+    except HostToolError as error:
+        return str(error)
+    return f"{'on' if seen.enabled else 'off'}, channel {seen.channel}, {seen.stations} stations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,8 @@ class Errands:
             "clock": self.board.clock.trusted,
             **self.more(),
         }
+        if self.host.access_point is not None:
+            facts["wifi"] = await _wifi(self.host.access_point)
         return {name: "unknown" if value is None else mask(str(value)) for name, value in facts.items()}
 
     async def _locate(self) -> dict[str, str]:

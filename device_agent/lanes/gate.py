@@ -51,7 +51,7 @@ class GateLane:
         self._board = board
         self._gate = Gate(host)
         self._lists = lists
-        self._network = NetworkPolicy(frozenset(config.network.countries), frozenset(config.network.excluded))
+        self._network = _network_policy(config)
         self._stability = Stability()
         self._opened = False
         self._round_ms = board.clock.uptime_ms()
@@ -70,6 +70,11 @@ class GateLane:
             wake_ms = await self._round()
             self._round_ms = self._uptime()
             await self.alarm.sleep(self._pause_s(wake_ms))
+
+    def reload(self, config: Config) -> None:
+        """Follow new settings: networks and DNS at once."""
+        self._config, self._network = config, _network_policy(config)
+        self.alarm.wake()
 
     def looked_within(self, span_ms: int) -> bool:
         """Whether the lane went round in that time."""
@@ -276,3 +281,7 @@ class GateLane:
 
     def _uptime(self) -> int:
         return self._board.clock.uptime_ms()
+
+
+def _network_policy(config: Config) -> NetworkPolicy:
+    return NetworkPolicy(frozenset(config.network.countries), frozenset(config.network.excluded))

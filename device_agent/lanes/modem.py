@@ -94,6 +94,11 @@ class ModemLane:
                 wait_s = FIND_FIRST_S if met else min(FIND_MOST_S, wait_s * 2)
             await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
 
+    def reload(self, config: Config) -> None:
+        """Follow new settings: the depot's bearer and the PIN at once, ports when a modem is looked for again."""
+        self._config = config
+        self.alarm.wake()
+
     async def _live(self) -> None:
         modem = await self._open_modem(self._config.modem.ports)
         try:

@@ -14,6 +14,7 @@ from device_agent.protocol import Channel, Reporting, Sample, Telemetry, encode
 from device_agent.report import sample
 from device_agent.store import Spooled, Store, StoreError
 from firmware_bridge.errors import BridgeError
+from firmware_bridge.types import Signal
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +23,24 @@ FLUSH_S: Final = 60.0
 # A batch never holds more than this; with a spool nearly full only every fifth sample is kept.
 BATCH_MOST: Final = 300
 _THINNED: Final = 5
+# On a poor link every fourth sample is kept and batches wait four times as long: a quarter of the bytes, in as many
+# fewer messages. Poor is near the end of a cell's reach (TS 36.133 reports RSRP down to -140 dBm); 5 dB of hysteresis.
+POOR_STRETCH: Final = 4
+POOR_RSRP_DBM: Final = -115.0
+POOR_RSSI_DBM: Final = -105.0
+HYSTERESIS_DB: Final = 5.0
+
+
+def is_poor(signal: Signal | None, *, was_poor: bool) -> bool:
+    """Whether the link is to be spared; what is not known changes nothing."""
+    if signal is None:
+        return was_poor
+    level, limit = signal.rsrp_dbm, POOR_RSRP_DBM
+    if level is None:
+        level, limit = signal.rssi_dbm, POOR_RSSI_DBM
+    if level is None:
+        return was_poor
+    return level < limit + (HYSTERESIS_DB if was_poor else 0.0)
 
 
 class Sampler:
@@ -37,6 +56,7 @@ class Sampler:
         self._samples: list[Sample] = []
         self._batched_ms: int | None = None
         self._taken = 0
+        self._poor = False
         self._served = False
         self._send_now = False
         self._last: tuple[object, int, int] | None = None
@@ -89,12 +109,17 @@ class Sampler:
         is_whole = seen.signal is not None and seen.signal.rsrp_dbm is not None and seen.counters is not None
         if not self._served and is_whole and bearer is not None and bearer.up:
             self._served = self._send_now = True
-        if self._store.nearly_full and self._taken % _THINNED:
+        self._poor = is_poor(seen.signal, was_poor=self._poor)
+        if self._taken % (_THINNED if self._store.nearly_full else 1) or (self._taken % self._stretch and self._served):
             return
         clock = self._board.clock
         total = None if seen.counters is None else self._total
         self._samples.append(sample(seen, uptime_ms=clock.uptime_ms(), at_ms=clock.now_ms(), sent_bytes=total))
         del self._samples[:-BATCH_MOST]
+
+    @property
+    def _stretch(self) -> int:
+        return POOR_STRETCH if self._poor else 1
 
     def _add_traffic(self, modem: Modem, seen: ModemFacts) -> None:
         """Add what moved since the last look; a driver counts from its own making, so a new one starts at nothing."""
@@ -109,7 +134,9 @@ class Sampler:
         now = self._board.clock.uptime_ms()
         if self._batched_ms is None:
             self._batched_ms = now
-        interval_ms = self.reporting.telemetry_interval_s * 1000 - self.reporting.sample_interval_s * 500
+        interval_ms = (
+            self.reporting.telemetry_interval_s * 1000 * self._stretch - self.reporting.sample_interval_s * 500
+        )
         if not self._samples or (now - self._batched_ms < interval_ms and not self._send_now):
             return
         self._send_now = False

@@ -71,7 +71,7 @@ class Home:
             await self.agent.start()
         self.voice.forget()
         await self.publish()
-        await self.voice.until(lambda m: getattr(m, "observed_revision", 0) == self.revision and rig.is_open(m))
+        await self.voice.until(rig.is_fulfilled(self.revision))
         await self.flows()
 
     def filter_pid(self) -> int:

@@ -50,7 +50,7 @@ class Process:
                 *self.argv, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, env=self._environment, cwd=ROOT
             )
 
-    async def stop(self, sign: int = signal.SIGTERM, deadline_s: float = 10.0) -> int | None:
+    async def stop(self, sign: int = signal.SIGTERM, deadline_s: float = 30.0) -> int | None:
         if self.child is None:
             return None
         if self.child.returncode is None:
@@ -91,8 +91,8 @@ class Controller:
     async def publish(self, desired: Desired) -> None:
         await self._link.publish(topic(HUB, Channel.DESIRED), encode(desired), retain=True, expiry_s=3600)
 
-    async def until(self, wanted: Callable[[Any], bool], within_s: float = 20.0) -> Any:
-        """The first message, earlier or later, that is wanted."""
+    async def until(self, wanted: Callable[[Any], bool], within_s: float = 60.0) -> Any:
+        """The first message, earlier or later, that is wanted. The deadline is how long a failure takes, no more."""
         seen = 0
         async with asyncio.timeout(within_s):
             while True:
@@ -147,6 +147,16 @@ def condition(report: Any, type_: str) -> tuple[str, str]:
 
 def is_open(message: Any) -> bool:
     return condition(message, "forwarding_open")[0] == "true"
+
+
+def is_fulfilled(revision: int) -> Callable[[Any], bool]:
+    """Open, with the filter of this very document in force."""
+
+    def fulfilled(message: Any) -> bool:
+        told = getattr(message, "observed_revision", -1) == revision
+        return told and is_open(message) and condition(message, "filter_in_force")[0] == "true"
+
+    return fulfilled
 
 
 def is_closed(*reasons: str) -> Callable[[Any], bool]:

@@ -73,17 +73,18 @@ async def open_hub(site: Site, personality: str = "quectel-ec25") -> tuple[rig.C
     """Modem and agent started, the hub open."""
     voice, agent = await site.voice(), site.agent()
     await site.start(rig.modem(site.directory, personality=personality), agent)
-    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None, 40)
+    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None)
     await voice.publish(rig.desired(1, first.sent_at))
-    await voice.until(rig.is_open, 40)
+    await voice.until(rig.is_open)
     return voice, agent
 
 
 @pytest.mark.parametrize("personality", PERSONALITIES)
 async def test_each_family_of_modem_comes_online_and_reports(site: Site, personality: str) -> None:
     voice, agent = await open_hub(site, personality)
-    batch = await voice.until(lambda m: isinstance(m, Telemetry) and m.samples[-1].rssi_dbm is not None)
-    assert -120 < batch.samples[-1].rssi_dbm < -40
+    # A sample whose reading was late on a busy machine lacks its signal; the next one has it.
+    batch = await voice.until(lambda m: isinstance(m, Telemetry) and any(s.rssi_dbm is not None for s in m.samples))
+    assert all(-120 < s.rssi_dbm < -40 for s in batch.samples if s.rssi_dbm is not None)
     code, out, _ = await command("status", "--json", "--config", str(site.config))
     shown = json.loads(out)
     assert code == 0
@@ -102,12 +103,12 @@ async def test_the_broker_may_be_down_at_start_and_restart_without_its_store(sit
     assert agent.child.returncode is None
     await site.broker.start()
     voice = await site.voice()
-    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None, 40)
+    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None)
     await voice.publish(rig.desired(1, first.sent_at))
-    await voice.until(rig.is_open, 40)
+    await voice.until(rig.is_open)
     await site.broker.restart(keep_store=False)
     again = await site.voice()
-    hello = await again.until(lambda m: isinstance(m, Reported), 40)
+    hello = await again.until(lambda m: isinstance(m, Reported))
     assert hello.observed_revision == 1
     assert rig.is_open(hello)
 
@@ -135,9 +136,9 @@ async def test_without_dnsmasq_it_stays_closed_and_names_the_tool(site: Site) ->
     tool.write_text("#!/bin/sh\necho 'broken on purpose' >&2\nexit 5\n")
     voice, agent = await site.voice(), site.agent()
     await site.start(rig.modem(site.directory), agent)
-    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None, 40)
+    first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None)
     await voice.publish(rig.desired(1, first.sent_at))
-    report = await voice.until(rig.is_closed("filter_absent"), 30)
+    report = await voice.until(rig.is_closed("filter_absent"))
     message = next(c.message for c in report.conditions if c.type == "filter_in_force")
     assert "dnsmasq" in message or "broken" in message
     await voice.publish(rig.desired(2, first.sent_at, internet=Internet(on=False)))
@@ -237,3 +238,22 @@ async def test_a_second_agent_is_refused_and_nothing_is_left_behind(site: Site) 
     left = {path.name for path in (site.directory / "state").iterdir()}
     assert left <= {"agent.db", "agent.db-wal", "agent.db-shm", "dnsmasq.conf"}
     assert "settings read again" in agent.text()
+
+
+async def test_a_hangup_follows_what_it_can_and_names_what_waits(site: Site) -> None:
+    voice, agent = await open_hub(site)
+    text = site.config.read_text()
+    site.config.write_text(
+        text.replace('level = "debug"', 'level = "info"').replace('"MH000001"', '"MH000002"')
+        + '[network]\ncountries = ["001"]\n'
+    )
+    assert agent.child is not None
+    agent.child.send_signal(signal.SIGHUP)
+    # The simulated network is one of the UK's: with other countries in the file the hub closes, without a restart.
+    await voice.until(rig.is_closed("network_not_uk"))
+    assert '"waiting_for_restart": ["identity.serial"]' in agent.text()
+    site.config.write_text("hub = 1\n")
+    agent.child.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(20):
+        while "the new settings are refused" not in agent.text():  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.05)

@@ -49,6 +49,7 @@ class MemoryModem:
         self.calls: list[str] = []
         self.connect_takes_s = 0.5
         self.mail: list[Sms] = []
+        self.level = Signal(rssi_dbm=-64.0, rsrp_dbm=-87.0, rsrq_db=-9.0, sinr_db=23.0, band=20)
         self._events: asyncio.Queue[ModemEvent | None] = asyncio.Queue()
 
     async def open(self, ports: Sequence[str]) -> "MemoryModem":
@@ -100,7 +101,7 @@ class MemoryModem:
 
     async def signal(self) -> Signal:
         self._note("signal")
-        return Signal(rssi_dbm=-64.0, rsrp_dbm=-87.0, rsrq_db=-9.0, sinr_db=23.0, band=20)
+        return self.level
 
     async def connect(self, settings: BearerSettings) -> Bearer:
         self._note(f"connect {settings.apn}")

@@ -6,8 +6,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from device_agent.cli.run import different
+from device_agent.config.settings import Dns, Identity, Network_
+from device_agent.lanes.sampler import is_poor
 from device_agent.protocol import (
     Event,
     Internet,
@@ -21,7 +25,7 @@ from device_agent.protocol import (
 from device_agent.store import StoreError
 from firmware_bridge.errors import CommandTimeoutError, HostToolError
 from firmware_bridge.host.process import Completed
-from firmware_bridge.types import Counters, ModemEventKind, RegistrationState, Sim, SimState
+from firmware_bridge.types import Counters, ModemEventKind, RegistrationState, Signal, Sim, SimState
 from tests.unit.agent.virtual_hub import HOUR_MS, START_MS, VirtualHub, a_hub, an_open_hub, now_s, play
 
 
@@ -492,19 +496,89 @@ def test_a_full_disk_leaves_the_home_online_and_the_agent_alive() -> None:
     in_an_open_hub(story)
 
 
-def test_two_hours_at_defaults_cost_less_than_a_twelfth_of_a_daily_megabyte() -> None:
+def test_an_hour_at_defaults_costs_less_than_a_megabyte_a_day_and_few_writes() -> None:
     async def story(hub: VirtualHub) -> None:
         hub.publish(hub.wish(2, internet=Internet(on=True, until=START_MS + 30 * 3_600_000)))
+        await asyncio.sleep(1.0)
         sent: list[int] = []
         publish = hub.broker.publish
 
         def counted(topic: str, payload: bytes, **words: Any) -> None:
-            sent.append(len(topic) + len(payload) + 8)
+            # Fixed header and packet id of MQTT, record and TCP/IP headers, and the acknowledgements of each.
+            sent.append(len(topic) + len(payload) + 8 + 29 + 40 + 2 * (4 + 29 + 40))
             publish(topic, payload, **words)
 
         hub.broker.publish = counted  # type: ignore[method-assign]  # the broker's own doubles nothing of ours
-        await asyncio.sleep(2 * 3600.0)
+        assert hub._store is not None
+        commits = hub._store.commits
+        await asyncio.sleep(3660.0)
         assert hub.open
-        assert 5_000 < sum(sent) < 1_000_000 / 12
+        daily = sum(sent) * 24
+        assert 20_000 < daily < 1_000_000, daily
+        # Byte counts with each batch, the time once an hour; history that is acknowledged is never written.
+        assert hub._store.commits - commits <= 15
 
     in_an_open_hub(story)
+
+
+def test_a_poor_link_is_spared() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, reporting=Reporting(sample_interval_s=10, telemetry_interval_s=60)))
+
+        async def told_in_ten_minutes() -> list[Telemetry]:
+            await asyncio.sleep(120.0)
+            hub.said.clear()
+            await asyncio.sleep(600.0)
+            return [m for m in hub.said if isinstance(m, Telemetry)]
+
+        good = await told_in_ten_minutes()
+        assert len(good) == 10
+        hub.modem.level = Signal(rsrp_dbm=-121.0)
+        poor = await told_in_ten_minutes()
+        assert len(poor) in {2, 3}
+        assert all(5 <= len(batch.samples) <= 7 for batch in poor[1:])
+        hub.modem.level = Signal(rsrp_dbm=-100.0)
+        assert len(await told_in_ten_minutes()) == 10
+
+    in_an_open_hub(story)
+
+
+@pytest.mark.parametrize(
+    ("signal", "was", "poor"),
+    [
+        (Signal(rsrp_dbm=-115.1), False, True),
+        (Signal(rsrp_dbm=-115.0), False, False),
+        (Signal(rsrp_dbm=-110.1), True, True),
+        (Signal(rsrp_dbm=-110.0), True, False),
+        (Signal(rssi_dbm=-106.0), False, True),
+        (Signal(rssi_dbm=-99.0), True, False),
+        (Signal(), True, True),
+        (None, True, True),
+        (None, False, False),
+    ],
+)
+def test_poor_is_near_the_end_of_reach_with_hysteresis(signal: Signal | None, was: bool, poor: bool) -> None:
+    assert is_poor(signal, was_poor=was) is poor
+
+
+def test_new_settings_are_followed_without_a_new_life() -> None:
+    async def story(hub: VirtualHub) -> None:
+        fresh = msgspec.structs.replace(hub.config, network=Network_(countries=("272",)))
+        assert hub.agent.reload(fresh) == fresh
+        assert await hub.until(lambda: not hub.open) < 1.0
+        assert hub.reason == "network_not_uk"
+        hub.agent.reload(hub.config)
+        await hub.until(lambda: hub.open, within_s=65.0)
+        other = msgspec.structs.replace(hub.config, dns=Dns(cache_size=7))
+        hub.agent.reload(other)
+        await hub.until(lambda: hub.host.dnsmasq is not None and "cache-size=7" in rendered(hub))
+        await hub.until(lambda: hub.open)
+        # The serial is evidence that was read at the start.
+        waits = msgspec.structs.replace(other, identity=Identity(serial="x"))
+        assert different(hub.agent.reload(waits), waits) == ["identity.serial"]
+
+    in_an_open_hub(story)
+
+
+def rendered(hub: VirtualHub) -> str:
+    return (hub._directory / "dnsmasq.conf").read_text()
