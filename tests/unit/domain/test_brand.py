@@ -144,6 +144,46 @@ def test_a_pattern_for_both_sides_says_nothing() -> None:
     assert read_signals(Evidence(usb_id="f055:b701"), table)[0].weight == 0
 
 
+BT, CERTIFICATE = NAMES["@bt"], "CN=BT Mini Hub Manufacturing CA"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason", "contradictions"),
+    [
+        (Evidence(), "There is too little evidence to say.", ()),
+        (Evidence(imei=BT), "There is too little evidence to say.", ()),
+        (
+            Evidence(imei=BT, certificate_issuer=CERTIFICATE),
+            "Independent pieces of evidence agree that the unit is BT-branded.",
+            (),
+        ),
+        (
+            Evidence(branding_file="EE"),
+            "The evidence says that the unit is not BT-branded, and none says it is.",
+            (),
+        ),
+        (
+            Evidence(imei=NAMES["@other"], usb_id="f055:b701", firmware="BT_1", mac="AC:DE:48:00:11:22"),
+            "The evidence points both ways.",
+            ("firmware, usb_id against imei",),
+        ),
+        (
+            Evidence(imei="001001110000014", iccid="8944", expected_iccid=NAMES["@sim1"]),
+            "The evidence can't belong to one unit.",
+            (
+                "the IMEI's check digit or length is wrong",
+                "the SIM in the unit is not the one assigned to it",
+                "the SIM's number is malformed",
+            ),
+        ),
+        (Evidence(operator_verdict=BrandVerdict.UNDETERMINED), "A named person examined the unit.", ()),
+    ],
+)
+def test_a_judgement_in_words(evidence: Evidence, reason: str, contradictions: tuple[str, ...]) -> None:
+    found = judge_brand(evidence, TEST_TABLE)
+    assert (found.reason, found.contradictions) == (reason, contradictions)
+
+
 @pytest.mark.parametrize(
     ("mac", "plain"),
     [
