@@ -7,7 +7,7 @@ There is no other scheduler: every timer is a row with a future `due`.
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -107,6 +107,13 @@ def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: time
     )
     rows = session.connection().execute(statement).all()
     return tuple(sorted((_claim(row) for row in rows), key=_order))
+
+
+def in_hand(session: Session, held: Claim) -> Claim:
+    """Return the claim with the row's version of now: what was marked up to here is part of the work in hand."""
+    statement = select(_C.version).where(_same_key(held), _C.claimed_until == held.until)
+    version = session.connection().execute(statement).scalar()
+    return held if version is None else replace(held, version=version)
 
 
 def settle(session: Session, held: Claim, *, again: datetime | None = None) -> bool:

@@ -1,10 +1,10 @@
 """What hubs say they are: the newest report wins, conditions make homes online, and a difference owes a document."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from controller.services import alarms, desired, history, hubs, journal, owed, promises
 from controller.services.actor import Actor
@@ -13,6 +13,8 @@ from controller.tables.hubs import HubRequest, HubState
 
 # The hub's word for waiting after its service flapped (device_agent/facts.py).
 SETTLING: Final = "settling"
+# Two of a hub's telemetry batches: who has said nothing for longer may be gone for as long.
+FRESH: Final = timedelta(minutes=10)
 FINAL: Final = frozenset({"done", "failed", "expired", "rejected"})
 
 
@@ -102,6 +104,9 @@ def presence(
     """Record a goodbye or a will; one of an older connection changes nothing. True if the hub is gone now."""
     del actor
     row = desired.state_of(session, hub_id)
+    if (boot, connection) > (row.ended_boot, row.ended_session):
+        row.ended_boot, row.ended_session = boot, connection
+        session.add(row)
     if (boot, connection) < (row.boot, row.session):
         return False
     was_present = row.present
@@ -114,12 +119,29 @@ def presence(
     return True
 
 
+def doubt(session: Session, now: datetime) -> tuple[str, ...]:
+    """Take as gone, until they are heard of, hubs whose evidence is old: on a new link, nobody knows what was missed.
+
+    Returns them; each is owed its document, which a hub that is there answers by reporting itself.
+    """
+    statement = select(HubState).where(col(HubState.present), col(HubState.last_seen_at) < now - FRESH)
+    doubted = session.exec(statement.order_by(col(HubState.hub_id)).with_for_update()).all()
+    for row in doubted:
+        row.present, row.published_revision = False, 0
+        session.add(row)
+        journal.changed(session, "hub", row.hub_id, "gone", how="unheard")
+    session.flush()
+    ids = tuple(row.hub_id for row in doubted)
+    owed.mark_many(session, desired.NOUN, [(hub_id, None, now) for hub_id in ids], now=now)
+    return ids
+
+
 def _take(row: HubState, report: HubReport, now: datetime) -> None:
     row.boot, row.sequence, row.session = report.boot, report.seq, report.session
     row.observed_revision = report.observed_revision
     row.reported = _document(report)
     row.reported_at = row.last_seen_at = now
-    row.present = True
+    row.present = (report.boot, report.session) > (row.ended_boot, row.ended_session)
     row.forwarding_open = _status(report, "forwarding_open") == "true"
     if report.observed_revision == row.revision:
         until = row.desired.get("until")

@@ -144,6 +144,8 @@ class HubState(SQLModel, table=True):
     reported_at: datetime | None = column("when it said so", _HUB, type=INSTANT, default=None)
     last_seen_at: datetime | None = column("when anything came from it", _HUB, type=INSTANT, default=None)
     present: bool = column("connected, as far as is known", _HUB, default=False)
+    ended_boot: int = column("the boot of the newest session that ended", _HUB, type=BIG_KEY, default=0)
+    ended_session: int = column("that session; a late report of it is no return", _HUB, type=BIG_KEY, default=-1)
     forwarding_open: bool = column("whether a home is online through it", _HUB, default=False)
     lease_until: datetime | None = column("its lease, as far as it heard", _HUB, type=INSTANT, default=None)
 

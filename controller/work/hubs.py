@@ -10,7 +10,7 @@ from sqlmodel import Session, col, or_, select
 from controller.link.keeper import Keeper
 from controller.link.port import LinkError
 from controller.link.render import render_document
-from controller.services import desired, doorbells, owed
+from controller.services import desired, doorbells, owed, reported
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
@@ -63,25 +63,38 @@ class Hubs:
         )
 
 
-def compose(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> desired.DesiredDocument | None:
-    """Return the document due now; None, and settled, for a hub that is not enrolled any more."""
+def compose(
+    session: Session, actor: Actor, now: datetime, *, claim: Claim
+) -> tuple[desired.DesiredDocument, Claim] | None:
+    """Return the document to publish, and the claim that covers it.
+
+    None, and settled, for a hub that is not enrolled any more, and for one that has this very document.
+    """
     try:
-        return desired.compose(session, actor, now, hub_id=claim.key)
+        document = desired.compose(session, actor, now, hub_id=claim.key)
     except NotFoundError:
         settle(session, actor, now, claim=claim)
         return None
+    # Composing marks the row when it changes the document, as when a lease is renewed: that change is in hand here,
+    # and a claim of before would leave the row due and the document published twice.
+    claim = owed.in_hand(session, claim)
+    if document.revision == document.observed_revision == document.published_revision:
+        owed.settle(session, claim, again=document.renew_at)
+        return None
+    return document, claim
 
 
 def owe_undelivered(session: Session, actor: Actor, now: datetime) -> None:
     """Owe their documents again to hubs that may wait for one: those present, and those that should be on.
 
     Called on every connection to the broker, which may have lost documents and hellos alike. A hub answers a document
-    that it has already by reporting itself.
+    that it has already by reporting itself. Hubs that nothing was heard of for a while are present again when they do.
     """
     del actor
     waiting = or_(col(HubState.present), HubState.desired["internet_on"].as_boolean())
     statement = select(HubState.hub_id).where(HubState.observed_revision != HubState.revision, waiting)
     owed.mark_many(session, NOUN, [(hub_id, None, now) for hub_id in session.exec(statement)], now=now)
+    reported.doubt(session, now)
 
 
 def published(
