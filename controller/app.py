@@ -26,6 +26,7 @@ from controller.notify.port import Notifier
 from controller.services import revocations
 from controller.services.database import Database
 from controller.services.errors import DatabaseError
+from controller.services.lane_forecast import Pace
 from controller.work.dispatch import Dispatch
 from controller.work.doorbells import Doorbells, NotifierRinger
 from controller.work.enrolment import Identity
@@ -119,6 +120,7 @@ class Controller:
             now=now,
             include=[carrier_router(database, carrier, options.webhook_secret, now)] if carrier is not None else [],
             metrics=self.metrics.render,
+            pace=lambda: Pace(calls_per_s=options.lane.calls_per_s, held_for=timedelta(seconds=self.lane.held_for())),
             identity=identity,
         )
 
@@ -166,7 +168,7 @@ class Controller:
         else:
             self._log.warning("no_notifier", remedy="give --outbox or --smtp-url; until then notices stay owed")
         if courier is not None:
-            works.append(Work("dispatch", 2, Dispatch(database, courier, now).handle))
+            works.append(Dispatch(database, courier, now).work())
         if notifier is not None:
             bearer = self._carrier is not None and self._carrier.management_bearer
             bells = Doorbells(database, NotifierRinger(notifier), now, management_bearer=bearer)

@@ -10,6 +10,7 @@ from controller.api import accounts, enrolment, faults, hubs, lists, tasks, watc
 from controller.api.attempts import Attempts
 from controller.api.doors import HANDLERS, Services
 from controller.services.database import Database
+from controller.services.lane_forecast import Pace
 from controller.work.enrolment import Enrolment, Identity
 
 __all__ = ["create_api"]
@@ -51,6 +52,7 @@ def create_api(
     now: Callable[[], datetime],
     include: Sequence[APIRouter] = (),
     metrics: Callable[[], str] | None = None,
+    pace: Callable[[], Pace] | None = None,
     identity: Identity | None = None,
 ) -> FastAPI:
     """Build the API over a database.
@@ -59,6 +61,7 @@ def create_api(
         database: opened and at this code's schema; the caller closes it.
         now: the clock.
         include: further routers, such as the carrier's webhooks.
+        pace: says how fast the carrier's lane is now, for the forecast.
         metrics: renders the process's own metrics in Prometheus' text format.
         identity: signs hubs; without one enrolment answers 503.
     """
@@ -67,6 +70,7 @@ def create_api(
     )
     api.state.services = Services(database, now)
     api.state.metrics = metrics
+    api.state.pace = pace
     api.state.enrolment, api.state.attempts = Enrolment(database, identity, now), Attempts()
     for router in (
         accounts.router,

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 from controller.services.accounts import MyBtSim
 from controller.services.faults import FaultView
 from controller.services.hubs import HubView
-from controller.services.late import Late
+from controller.services.late import Late, Lateness
 from controller.services.sims import is_as_intended
 from controller.tables.faults import DecisionRow, Notice, Promise
 from controller.tables.hubs import HubState
@@ -139,6 +139,21 @@ def mybt(row: MyBtSim) -> Document:
     }
 
 
+def lateness(found: Lateness, now: datetime) -> Document:
+    """Return who is late, or will be, and how far the carrier's lane is behind."""
+    return {
+        "open": found.open,
+        "late": [late(row, now) for row in found.late],
+        "ready_not_online": [promise(row.promise, now) | {"cause": row.cause.value} for row in found.unplugged],
+        "lane": {
+            "calls": found.lane.calls,
+            "calls_per_s": found.lane.calls_per_s,
+            "empty_at": value(found.lane.empty_at),
+            "calls_too_late": len(found.lane.late),
+        },
+    }
+
+
 def late(row: Late, now: datetime) -> Document:
     """Return an open promise with what it waits for."""
     return {
@@ -146,9 +161,9 @@ def late(row: Late, now: datetime) -> Document:
         "line_id": row.fault.line_id,
         "account_id": row.fault.account_id,
         "promise": promise(row.promise, now),
-        "cause": row.cause,
+        "cause": row.cause.value,
         "share_left": round(row.share_left, 4),
-        "late": now > row.promise.due_at,
+        "late": row.is_late,
         "forecast_at": value(row.forecast_at),
         "will_be_late": row.will_be_late,
     }

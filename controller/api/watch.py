@@ -17,6 +17,7 @@ from controller.services import alarms, feed, keys, late, quarantine, telemetry
 from controller.services.actor import Actor, Role
 from controller.services.alarms import AlarmFilter
 from controller.services.errors import BadRequestError
+from controller.services.lane_forecast import Pace
 from controller.tables.hubs import Quarantined
 from controller.tables.journal import FeedEntry
 
@@ -28,15 +29,11 @@ Position = Annotated[int, Query(ge=0, le=2**53)]
 
 
 @router.get("/v1/late")
-async def get_late(door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
+async def get_late(request: Request, door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
     """Return who is late, or will be, and why; work is ordered by deadline."""
-    found = await door.run(late.who_is_late, actor)
-    waiting = await door.run(late.unplugged, actor)
-    return {
-        "late": [views.late(row, door.now()) for row in found],
-        "ready_not_online": [views.promise(row, door.now()) for row in waiting],
-        "backlog": await door.run(late.backlog, actor),
-    }
+    pace: Callable[[], Pace] | None = request.app.state.pace
+    found = await door.run(late.who_is_late, actor, pace=pace() if pace is not None else None)
+    return views.lateness(found, door.now()) | {"backlog": await door.run(late.backlog, actor)}
 
 
 @router.get("/v1/alarms")

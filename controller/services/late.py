@@ -1,110 +1,206 @@
 """Who is late, or will be, and why: promises that are not kept yet, with the cause and the share of the hour left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
+from sqlalchemy import ColumnElement, Table
 from sqlmodel import Session, col, func, select
 
+from controller.domain.decisions import Outcome
 from controller.domain.ending import Benefit
-from controller.services import owed, promises, reasons, sims, versions
+from controller.services import lane_forecast, owed, reasons, rows, sims
 from controller.services.actor import Actor
-from controller.tables.faults import DiagnosticsFinished, Fault, Notice, Promise
+from controller.services.lane_forecast import LaneForecast, Pace
+from controller.services.rows import Found
+from controller.tables.faults import DecisionRow, DiagnosticsFinished, Fault, Notice, Promise, ReasonRow
 from controller.tables.hubs import HubState
-from controller.tables.owed import Owed
-from controller.tables.sims import SimState
+from controller.tables.sims import Operation, SimState
 
-# The carrier's manners (docs/carrier.md): five calls a second.
-CALLS_PER_SECOND: Final = 5
+# As in decision 4 of the hub's hourly report, with half an hour to spare.
+PRESENT_FOR: Final = timedelta(minutes=90)
+
+
+class Cause(StrEnum):
+    """What a promise waits for, in the order in which it is looked for."""
+
+    DIAGNOSTICS = "diagnostics_unfinished"
+    PERSON = "person_decides"
+    LANE = "carrier_lane"
+    EFFECT = "carrier_effect"
+    SET_ASIDE = "carrier_refuses"
+    HUB_SILENT = "hub_silent"
+    HUB_CLOSED = "hub_closed"
+    NOTICE = "notice_undeliverable"
+    NOTHING = "observation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """One open promise; `share_left` of its hour is from 1 to 0, `forecast_at` when it is expected to be kept."""
+    """One open promise; `share_left` of its hour is from 1 to 0, `forecast_at` when the lane will have come to it."""
 
     promise: Promise
-    fault: Fault
-    cause: str
+    fault: Found
+    cause: Cause
     share_left: float
     forecast_at: datetime | None
+    is_late: bool
     will_be_late: bool
 
 
-def who_is_late(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[Late, ...]:
-    """Return the open promises, the nearest deadline first, each with what it waits for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """The open promises, those that the lane will miss included, and the homes that only wait for their hub."""
+
+    late: tuple[Late, ...]
+    unplugged: tuple[Late, ...]
+    open: int
+    lane: LaneForecast
+
+
+def who_is_late(
+    session: Session, actor: Actor, now: datetime, *, limit: int = 500, pace: Pace | None = None
+) -> Lateness:
+    """Return the open promises, the nearest deadline first, and every one that the lane will come to too late.
+
+    At most `limit` of the first and as many of the second kind; `lane` counts all of them.
+    """
     del actor
-    found = promises.open_promises(session)[:limit]
-    return tuple(_late(session, promise, now) for promise in found)
+    lane = lane_forecast.forecast(session, now, pace or Pace())
+    running = col(Promise.ended_at).is_(None) & col(Promise.ready_at).is_(None)
+    count = session.exec(select(func.count(col(Promise.id))).where(running)).one()
+    nearest = select(Promise.id).where(running).order_by(col(Promise.due_at), col(Promise.id)).limit(limit)
+    ids = {*session.exec(nearest), *_missed(session, lane.late[:limit])}
+    found = sorted(rows.read(session, Promise, "id", ids), key=lambda row: (row.due_at, row.id))
+    return Lateness(
+        late=_View(session, found, lane, now).rows(),
+        unplugged=_View(session, _unplugged(session, limit), lane, now).rows(),
+        open=count,
+        lane=lane,
+    )
 
 
-def unplugged(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[Promise, ...]:
+def _missed(session: Session, sim_ids: Iterable[str]) -> set[str]:
+    """Return the running promises that SIMs hold up."""
+    states = rows.read(session, SimState, "id", sim_ids, columns=("id", "hub_id"))
+    targets = [row.hub_id or row.id for row in states]
+    held = rows.read(session, ReasonRow, "target", targets, _is_open)
+    benefits = {"hub": Benefit.MINI_HUB.value, "sim": Benefit.BACKUP.value}
+    wanted = {(row.reason, benefits[row.noun]) for row in held if row.kind != "bar"}
+    found = rows.read(session, Promise, "fault_id", {fault_id for fault_id, _ in wanted})
+    running = (row for row in found if row.ended_at is None and row.ready_at is None)
+    return {row.id for row in running if (row.fault_id, row.benefit) in wanted}
+
+
+def _unplugged(session: Session, limit: int) -> list[Found]:
     """Return the promises that are ready but not online: homes that wait for somebody to plug the hub in."""
-    del actor, now
     statement = (
-        select(Promise)
+        select(Promise.id)
         .where(
             Promise.benefit == Benefit.MINI_HUB.value,
             col(Promise.ready_at).is_not(None),
             col(Promise.online_at).is_(None),
             Promise.end != "over",
         )
-        .order_by(col(Promise.ready_at))
+        .order_by(col(Promise.ready_at), col(Promise.id))
         .limit(limit)
     )
-    return tuple(session.exec(statement))
+    return sorted(rows.read(session, Promise, "id", session.exec(statement)), key=lambda row: (row.ready_at, row.id))
 
 
-def _late(session: Session, promise: Promise, now: datetime) -> Late:
-    fault = versions.present(session, Fault, promise.fault_id)
-    left = (promise.due_at - now) / (promise.due_at - promise.made_at)
-    cause, ahead = _cause(session, promise, fault)
-    forecast = now + timedelta(seconds=(ahead + 1) / CALLS_PER_SECOND) if ahead is not None else None
-    return Late(
-        promise=promise,
-        fault=fault,
-        cause=cause,
-        share_left=max(0.0, min(1.0, left)),
-        forecast_at=forecast,
-        will_be_late=now > promise.due_at or (forecast is not None and forecast > promise.due_at),
-    )
+class _View:
+    """Everything that says what some promises wait for, read at once."""
+
+    def __init__(self, session: Session, promises: list[Found], lane: LaneForecast, now: datetime) -> None:
+        fault_ids = {row.fault_id for row in promises}
+        self._promises, self._lane, self._now = promises, lane, now
+        self._faults = {row.id: row for row in rows.read(session, Fault, "id", fault_ids, rows.present)}
+        self._held = reasons.held_by(session, fault_ids)
+        self._finished = {
+            row.id for row in rows.read(session, DiagnosticsFinished, "id", fault_ids, rows.present, columns=("id",))
+        }
+        self._decided = _outcomes(session, fault_ids)
+        self._untold = {
+            row.fault_id for row in rows.read(session, Notice, "fault_id", fault_ids, state="undeliverable")
+        }
+        targets = {key for held in self._held.values() for _, key in held}
+        self._sims = _sims_of(session, targets)
+        ids = [row.id for found in self._sims.values() for row in found]
+        self._asked = {row.sim_id for row in rows.read(session, Operation, "sim_id", ids, _is_running)}
+        self._hubs = {row.hub_id: row for row in rows.read(session, HubState, "hub_id", targets)}
+
+    def rows(self) -> tuple[Late, ...]:
+        return tuple(self._row(promise) for promise in self._promises)
+
+    def _row(self, promise: Found) -> Late:
+        left = (promise.due_at - (promise.ready_at or self._now)) / (promise.due_at - promise.made_at)
+        cause, waiting = self._cause(promise)
+        turns = [self._lane.turns[row.id] for row in waiting if row.id in self._lane.turns]
+        forecast_at = max(turns) if cause is Cause.LANE and turns else None
+        is_open = promise.ready_at is None and not promise.goodwill
+        is_late = is_open and self._now > promise.due_at
+        return Late(
+            promise=Promise(**promise._mapping),  # noqa: SLF001  # SQLAlchemy's public name for it
+            fault=self._faults[promise.fault_id],
+            cause=cause,
+            share_left=max(0.0, min(1.0, left)),
+            forecast_at=forecast_at,
+            is_late=is_late,
+            will_be_late=is_late or (is_open and forecast_at is not None and forecast_at > promise.due_at),
+        )
+
+    def _cause(self, promise: Found) -> tuple[Cause, list[Found]]:
+        """Name what the promise waits for, and the SIMs that are not as they should be."""
+        noun = "hub" if promise.benefit == Benefit.MINI_HUB.value else "sim"
+        targets = sorted(key for of, key in self._held.get(promise.fault_id, ()) if of == noun)
+        if not targets:
+            outcome = self._decided.get((promise.fault_id, promise.benefit))
+            person = outcome == Outcome.PERSON_DECIDES.value or promise.fault_id in self._finished
+            return (Cause.PERSON if person else Cause.DIAGNOSTICS), []
+        waiting = [row for key in targets for row in self._sims.get(key, ()) if not sims.is_as_intended(row)]
+        if waiting:
+            return self._at_carrier(waiting), waiting
+        if noun == "hub" and promise.online_at is None and promise.ready_at is not None:
+            return self._at_hub(targets), []
+        return (Cause.NOTICE if promise.fault_id in self._untold else Cause.NOTHING), []
+
+    def _at_carrier(self, waiting: list[Found]) -> Cause:
+        if any(row.id not in self._lane.turns and row.id not in self._asked for row in waiting):
+            return Cause.SET_ASIDE
+        return Cause.EFFECT if all(row.id in self._asked for row in waiting) else Cause.LANE
+
+    def _at_hub(self, hub_ids: list[str]) -> Cause:
+        is_present = any(_is_present(self._hubs.get(hub_id), self._now) for hub_id in hub_ids)
+        return Cause.HUB_CLOSED if is_present else Cause.HUB_SILENT
 
 
-def _cause(session: Session, promise: Promise, fault: Fault) -> tuple[str, int | None]:
-    """Name what the promise waits for, and how many calls of the carrier's lane lie before its own."""
-    noun = "hub" if promise.benefit == Benefit.MINI_HUB.value else "sim"
-    targets = reasons.open_targets(session, noun, fault.id)
-    if not targets:
-        finished = versions.find(session, DiagnosticsFinished, fault.id)
-        return ("diagnostics_unfinished" if finished is None else "person_decides"), None
-    waiting = [row for row in _sims(session, noun, targets) if not sims.is_as_intended(row)]
-    if waiting:
-        return "carrier_lane", max(_ahead(session, row.id) for row in waiting)
-    if noun == "hub" and any(_is_silent(session, hub_id) for hub_id in targets):
-        return "hub_silent", None
-    undeliverable = session.exec(
-        select(Notice).where(Notice.fault_id == fault.id, Notice.state == "undeliverable")
-    ).first()
-    return ("notice_undeliverable" if undeliverable is not None else "observation"), None
+def _is_present(state: Found | None, now: datetime) -> bool:
+    if state is None or not state.present or state.last_seen_at is None:
+        return False
+    return bool(now - state.last_seen_at <= PRESENT_FOR)
 
 
-def _sims(session: Session, noun: str, targets: Sequence[str]) -> tuple[SimState, ...]:
-    column = col(SimState.hub_id) if noun == "hub" else col(SimState.id)
-    return tuple(session.exec(select(SimState).where(column.in_(targets)).order_by(SimState.id)))
+def _outcomes(session: Session, fault_ids: Iterable[str]) -> Mapping[tuple[str, str], str]:
+    """Return the present outcome of each question about faults, SIMs of their own left out."""
+    columns = ("fault_id", "question", "outcome", "subject")
+    found = rows.read(session, DecisionRow, "fault_id", fault_ids, rows.present, columns=columns)
+    return {(row.fault_id, row.question): row.outcome for row in found if row.subject == row.fault_id}
 
 
-def _ahead(session: Session, sim_id: str) -> int:
-    """Count the owed calls that come before this SIM's."""
-    mine = session.get(Owed, (sims.NOUN, sim_id))
-    if mine is None or mine.deadline is None:
-        return 0
-    statement = select(func.count()).where(Owed.noun == sims.NOUN, col(Owed.deadline) < mine.deadline)
-    return session.exec(statement).one()
+def _sims_of(session: Session, targets: Iterable[str]) -> dict[str, list[Found]]:
+    """Return the SIMs behind hubs and SIMs, by the id of either."""
+    own = {row.id: [row] for row in rows.read(session, SimState, "id", targets)}
+    return own | rows.grouped(rows.read(session, SimState, "hub_id", targets), "hub_id")
 
 
-def _is_silent(session: Session, hub_id: str) -> bool:
-    state = session.get(HubState, hub_id)
-    return state is None or not state.present
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return table.c.closed_at.is_(None)
+
+
+def _is_running(table: Table) -> ColumnElement[bool]:
+    return table.c.ended_at.is_(None)
 
 
 def backlog(session: Session, actor: Actor, now: datetime) -> dict[str, int]:

@@ -184,7 +184,7 @@ def test_the_late_list_says_why_and_alarms_come_at_half_and_four_fifths(home: Ho
     home.outside_follows()
     home.drop(2)
     home.report()
-    (hub, backup) = sorted(home.run(late.who_is_late), key=lambda row: row.promise.benefit, reverse=True)
+    (hub, backup) = sorted(home.run(late.who_is_late).late, key=lambda row: row.promise.benefit, reverse=True)
     assert {hub.cause, backup.cause} == {"diagnostics_unfinished"}
     found = []
     for minutes in (29, 1, 18, 12):
@@ -193,7 +193,7 @@ def test_the_late_list_says_why_and_alarms_come_at_half_and_four_fifths(home: Ho
         found.append(sorted(a.severity for a in home.run(alarms.list_open) if a.kind == "promise_at_risk"))
     assert found == [[], ["minor"] * 2, ["major"] * 2, ["critical"] * 2]
     home.pass_time(seconds=1)
-    assert all(row.will_be_late and row.share_left == 0 for row in home.run(late.who_is_late))
+    assert all(row.will_be_late and row.share_left == 0 for row in home.run(late.who_is_late).late)
 
 
 def test_the_lease_renews_while_a_reason_is_open_and_the_revision_only_grows(broken: tuple[Household, str]) -> None:
