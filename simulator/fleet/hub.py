@@ -132,6 +132,7 @@ class FleetHub(asyncio.BufferedProtocol):
         "_buffer",
         "_dice",
         "_failures",
+        "_forwarding",
         "_in_flight",
         "_next_id",
         "_sampling",
@@ -165,6 +166,7 @@ class FleetHub(asyncio.BufferedProtocol):
         self._in_flight = 0
         self._next_id = 0
         self._failures = 0
+        self._forwarding = False
         self.ready = False
         self.boot = 1 + self._dice.bits() % 50
         self.started = shared.loop.time()
@@ -310,8 +312,9 @@ class FleetHub(asyncio.BufferedProtocol):
     def _follow(self, document: Desired) -> None:
         self._shared.counts.documents += 1
         if document.revision > self.revision:
-            self.revision = document.revision
-            self._report(forwarding=document.internet.on)
+            self.revision, self._forwarding = document.revision, document.internet.on
+        # Whatever was sent is answered: a controller that lost the hello learns from it how the hub stands.
+        self._report()
 
     def _settle(self, document: Ack) -> None:
         self._shared.counts.acks += 1
@@ -353,8 +356,8 @@ class FleetHub(asyncio.BufferedProtocol):
         uptime_ms = int((now - self.started) * 1000)
         return TEMPLATE % (self.boot, self.seq, uptime_ms, rsrp, rsrq, 1000 + self.number % 500, self.rx_bytes)
 
-    def _report(self, *, forwarding: bool = False) -> None:
-        status = ConditionStatus.TRUE if forwarding else ConditionStatus.FALSE
+    def _report(self) -> None:
+        status = ConditionStatus.TRUE if self._forwarding else ConditionStatus.FALSE
         self.report_seq += 1
         spool = (SpoolReport(boot=self.boot, oldest=self._oldest, newest=self.seq),) if self._unacknowledged else ()
         document = Reported(

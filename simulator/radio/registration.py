@@ -100,8 +100,10 @@ class Registration:
             self._restart()
 
     def select(self, plmn: str | None) -> None:
-        """+COPS: a PLMN by hand, or None for automatic choice."""
+        """+COPS: a PLMN by hand, even one that refused before (TS 23.122 clause 4.4.3.1.2), or None for any."""
         self.wanted_plmn, self.detached = plmn, False
+        if plmn is not None:
+            self._forbidden.discard(plmn)
         self._restart()
 
     def set_detached(self, *, detached: bool) -> None:

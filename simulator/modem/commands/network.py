@@ -8,7 +8,7 @@ from simulator.modem.registration_reports import NAMES
 from simulator.modem.results import Cme
 from simulator.modem.syntax import Op
 from simulator.modem.table import Commands, Request
-from simulator.radio import Measurement, operator_of
+from simulator.radio import Measurement, Stat, operator_of
 
 COMMANDS = Commands()
 _E_UTRAN = 7
@@ -84,17 +84,23 @@ def select_operator(request: Request) -> Answer:
         return None
     volatile.operator_mode = 0 if mode == 4 else mode
     registration.select(wanted)
-    return wait_for_service(request, _WAIT_LIMIT_S)
+    return wait_for_service(request, _WAIT_LIMIT_S, or_any=mode == 4)
 
 
-def wait_for_service(request: Request, left_s: float) -> Answer:
-    """Go on when registered; raise the network's refusal when it gives one, or a timeout."""
+def wait_for_service(request: Request, left_s: float, *, or_any: bool = False) -> Answer:
+    """Go on when registered; raise the network's refusal when it gives one, or a timeout.
+
+    With `or_any` (+COPS=4) a refusal of the network that was wanted makes the modem choose for itself.
+    """
     registration = request.modem.registration
     if registration.registered:
         return None
     if registration.silenced or left_s <= 0:
         raise Cme(30)
-    return Later(_WAIT_STEP_S, lambda: wait_for_service(request, left_s - _WAIT_STEP_S))
+    if or_any and registration.stat is Stat.DENIED:
+        registration.select(None)
+        return Later(_WAIT_STEP_S, lambda: wait_for_service(request, _WAIT_LIMIT_S))
+    return Later(_WAIT_STEP_S, lambda: wait_for_service(request, left_s - _WAIT_STEP_S, or_any=or_any))
 
 
 def _plmn(request: Request, name: str) -> str:

@@ -13,6 +13,7 @@ from device_agent.protocol import (
     Ack,
     BootAck,
     Channel,
+    ConditionStatus,
     Desired,
     Internet,
     Presence,
@@ -136,8 +137,13 @@ def test_it_says_hello_samples_once_an_interval_and_heeds_acknowledgements() -> 
         assert isinstance(report, Reported)
         assert report.observed_revision == 7
         assert [(each.oldest, each.newest) for each in report.spool] == [(hub.seq, hub.seq)]
-        tell(hub, Desired(revision=6, issued_at=1, internet=Internet(on=True, until=2)), Channel.DESIRED)
-        assert not wire.said()
+        assert report.conditions[0].status is ConditionStatus.TRUE
+        for revision in (7, 6):  # told again, and too late: answered with what holds
+            tell(hub, Desired(revision=revision, issued_at=1, internet=Internet(on=False)), Channel.DESIRED)
+            ((_, again),) = wire.said()
+            assert isinstance(again, Reported)
+            assert again.observed_revision == 7
+            assert again.conditions[0].status is ConditionStatus.TRUE
         assert counts.acks == 1
         assert counts.undecodable == 0
 
@@ -158,8 +164,9 @@ def test_after_a_reconnect_it_repeats_what_nobody_acknowledged_byte_for_byte() -
         assert (hello.spool[0].oldest, hello.spool[0].newest) == (before[0].seq, before[-1].seq)
         assert [told for _, told in repeated] == before
         assert counts.duplicates == 3
-        await asyncio.sleep(1.1)
-        assert len(again.said()) in {1, 2}  # one round, not one for each connection
+        sent = hub.seq
+        await asyncio.sleep(5)
+        assert hub.seq == sent + 5  # one round, not one for each connection
 
     play(scene, Habits(interval_s=1.0, spool=3))
 
@@ -228,6 +235,28 @@ def test_rounds_keep_their_phase_leave_out_what_was_missed_and_end() -> None:
             assert len(times) == 4
             assert all(abs(b - a - 0.5) <= SLOT_S for a, b in pairwise(times))
         assert wheel._timer is None  # an empty wheel asks for no wake-up
+
+    run_virtual(run())
+
+
+def test_whoever_joins_a_round_while_it_runs_is_called_from_the_next_turn_on() -> None:
+    async def run() -> None:
+        wheel = Wheel(asyncio.get_running_loop())
+        rounds, turns = Rounds(wheel, 0.5), list[str]()
+
+        def late(_now: float) -> bool:
+            turns.append("late")
+            return False
+
+        def first(_now: float) -> bool:
+            turns.append("first")
+            if len(turns) == 1:
+                rounds.join(0.49, late)  # the same phase, the next turn
+            return len(turns) < 4
+
+        rounds.join(0.2, first)
+        await asyncio.sleep(3)
+        assert turns == ["first", "first", "late", "first"]
 
     run_virtual(run())
 

@@ -141,6 +141,22 @@ def test_a_suspended_sim_is_thrown_out_of_the_network() -> None:
     assert "carrier_effect" in words(told)
 
 
+@pytest.mark.parametrize("bearer", [True, False])
+def test_a_sim_parked_live_loses_its_internet_at_once(bearer: bool) -> None:
+    carrier = f"[carrier]\nmanagement_bearer = {str(bearer).lower()}\n[modem]\nboots = false\n"
+    made, clock, told = world(shipped_scenarios()["steady-home"] + carrier)
+    made.modem.open_port("p")
+    pass_time(made, clock, 30)
+    made.modem.feed("p", b'AT+CGDCONT=1,"IP","internet";+CGDCONT=2,"IP","management";+CGACT=1,1;+CGACT=1,2\r')
+    pass_time(made, clock, 10)
+    assert sorted(made.modem.bearers.active) == [1, 2]
+    perform(made, SetSimState(state="inactive"))
+    pass_time(made, clock, 5)
+    assert sorted(made.modem.bearers.active) == ([2] if bearer else [])
+    assert made.modem.registration.cause == (None if bearer else 7)
+    assert "network" in words(told)
+
+
 def test_events_do_what_they_say() -> None:
     made, clock, told = world()
     pass_time(made, clock, 30)

@@ -5,7 +5,7 @@ from random import Random
 from simulator.clock import ManualClock
 from simulator.faults import FaultBoard, Value, make_fault
 from simulator.modem import SimulatedModem, default_card, load
-from simulator.radio import Air, Network, cells_of
+from simulator.radio import Air, AskNetwork, Network, cells_of
 from simulator.uicc import Uicc
 
 FINALS = ("OK", "ERROR", "NO CARRIER", "COMMAND NOT SUPPORT", "> ")
@@ -76,7 +76,7 @@ def terminal(
     card: Uicc | None = None,
     no_card: bool = False,
     air: Air | None = None,
-    network: Network | None = None,
+    network: Network | AskNetwork | None = None,
     seed: int = 1,
     up: bool = True,
 ) -> Terminal:

@@ -1,6 +1,7 @@
 """Registration, signal, operators and what a network refuses."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -189,3 +190,52 @@ def test_codes_are_answered_after_ok_in_the_alphabet_asked_for() -> None:
     assert not modem.pass_time(3)
     modem.ask("AT+CFUN=4")
     assert modem.ask('AT+CUSD=1,"*#100#"') == ["+CME ERROR: 30"]
+
+
+def test_manual_selection_that_fails_may_fall_back_and_may_be_tried_again() -> None:
+    modem = terminal()
+    assert modem.ask('AT+COPS=4,2,"23410"', within=90) == ["OK"]
+    assert modem.value("AT+COPS?") == '0,2,"23430",7'
+    asked: list[str] = []
+    registration = modem.modem.registration
+    registration.on_change = lambda: asked.append(registration.stat.name)
+    for _ in range(2):  # a network that refused once is asked again when it is wanted by name
+        assert modem.ask('AT+COPS=1,2,"23410"', within=90)[-1] == "+CME ERROR: 30"
+    assert asked.count("DENIED") == 2
+
+
+class SlowNetwork:
+    """A carrier in another process: it answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[Verdict], None]] = []
+
+    def ask_attach(self, answer: Callable[[Verdict], None], *, iccid: str, imsi: str, imei: str) -> None:
+        assert iccid
+        assert imsi
+        assert imei
+        self.asked.append(answer)
+
+
+def test_an_answer_to_an_attempt_that_was_given_up_counts_for_nothing() -> None:
+    network = SlowNetwork()
+    modem = terminal(network=network)
+    modem.ask("AT+CFUN=4")
+    modem.ask("AT+CFUN=1")
+    modem.pass_time(5)
+    first, second = network.asked
+    first(Verdict(accepted=False, cause=8))
+    assert modem.value("AT+CREG?") == "0,2"
+    second(Verdict(accepted=True))
+    assert modem.value("AT+CREG?") == "0,1"
+    first(Verdict(accepted=False, cause=8))
+    assert modem.value("AT+CREG?") == "0,1"
+
+
+def test_a_network_that_never_answers_is_asked_again() -> None:
+    network = SlowNetwork()
+    modem = terminal(network=network)
+    modem.pass_time(30)
+    assert len(network.asked) == 2  # T3410, then T3411
+    network.asked[1](Verdict(accepted=True))
+    assert modem.value("AT+CREG?") == "0,1"
