@@ -75,6 +75,9 @@ def test_a_port_that_moved_is_found_by_its_identity_only_where_that_is_unique() 
     assert find_again(wanted, [moved]) == moved
     assert find_again(wanted, [moved, twin]) is None
     assert find_again(wanted, []) is None
+    sibling = PortIdentity("/dev/ttyUSB3", "2c7c:0125", 3, "usb-1-1:1.2")
+    assert find_again(wanted, [sibling]) is None
+    assert find_again(wanted, [sibling, moved]) == moved
     named = PortIdentity("/dev/pts/3")
     assert find_again(named, [named]) == named
 

@@ -74,6 +74,22 @@ def test_a_silent_modem_is_restarted_before_its_power_is_cut() -> None:
     run_virtual(main())
 
 
+def test_after_a_success_the_ladder_begins_at_its_foot() -> None:
+    async def main() -> None:
+        board = _Board(lambda: ModemSilentError("usb2", 5))
+        opener = _opener(board)
+        await board.fail_for(opener, 75)
+        assert board.restarts > 0
+        failure, board.failure = board.failure, None
+        await (await opener(PORTS)).close()
+        await asyncio.sleep(120)
+        board.failure, board.port.sent = failure, []
+        await board.fail_for(opener, 15)
+        assert (board.restarts, board.cuts) == (0, 0)
+
+    run_virtual(main())
+
+
 def test_without_a_power_line_the_ladder_ends_at_the_restart() -> None:
     async def main() -> None:
         board = _Board(lambda: ModemSilentError("usb2", 5))

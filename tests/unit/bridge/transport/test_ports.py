@@ -6,6 +6,7 @@ import pty
 import socket
 import tty
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,31 @@ async def test_a_port_that_takes_nothing_is_lost_before_memory_grows() -> None:
     theirs.close()
 
 
+async def test_what_a_full_port_did_not_take_follows_in_order() -> None:
+    from firmware_bridge.transport.port import MAX_UNWRITTEN, DescriptorTransport
+
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    for end, option in ((ours, socket.SO_SNDBUF), (theirs, socket.SO_RCVBUF)):
+        end.setsockopt(socket.SOL_SOCKET, option, 4096)
+    port = DescriptorTransport("slow", ours.fileno(), ours.close)
+    wanted = bytes(range(256)) * (MAX_UNWRITTEN // 512)
+    port.write(wanted)
+    port.write(b"behind it\r")
+    wanted += b"behind it\r"
+    got = b""
+    async with asyncio.timeout(5):
+        while len(got) < len(wanted):
+            with suppress(BlockingIOError):
+                got += theirs.recv(1000)
+            await asyncio.sleep(0)
+        await port.drain()
+    assert got == wanted
+    theirs.close()
+    port.close()
+
+
 async def test_unread_octets_stay_in_the_kernel() -> None:
     from firmware_bridge.transport.port import CHUNK, MAX_UNREAD, DescriptorTransport
 
@@ -177,11 +203,11 @@ async def test_unread_octets_stay_in_the_kernel() -> None:
     theirs.setblocking(False)
     port = DescriptorTransport("slow reader", ours.fileno(), ours.close)
     sent = 0
-    for _ in range(50):
-        try:
+    for _ in range(200):
+        with suppress(BlockingIOError):
             sent += theirs.send(b"x" * CHUNK)
-        except BlockingIOError:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert sent > MAX_UNREAD
     assert len(port._unread) <= MAX_UNREAD + CHUNK
     got = 0
     async with asyncio.timeout(5):

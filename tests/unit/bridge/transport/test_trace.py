@@ -114,6 +114,23 @@ def test_a_replay_tells_where_the_conversation_parts(tmp_path: Path) -> None:
     run(replay())
 
 
+def test_a_replay_that_is_over_is_a_lost_port(tmp_path: Path) -> None:
+    file = tmp_path / "field.trace"
+    file.write_text(recorded()[1])
+
+    async def replay() -> None:
+        port = open_transport(f"replay:{file}")
+        channel = Channel(port)
+        for command in COMMANDS:
+            await channel.execute(command)
+        async with asyncio.timeout(1):
+            with pytest.raises(PortLostError, match="over"):
+                await channel.execute(Command("AT+CSQ", Prefixed("+CSQ")))
+        await channel.close()
+
+    run(replay())
+
+
 def test_what_is_no_trace(tmp_path: Path) -> None:
     with pytest.raises(PortNotFoundError):
         open_transport(f"replay:{tmp_path}/none")
