@@ -146,6 +146,9 @@ def serve(
     sms_url: Annotated[
         str | None, typer.Option(envvar="MINIHUB_SMS_URL", help="http(s):// gateway or smpp:// centre for SMS.")
     ] = None,
+    courier_url: Annotated[
+        str | None, typer.Option(envvar="MINIHUB_COURIER_URL", help="HTTP courier. Default: a file in the outbox.")
+    ] = None,
     quiet_window: Annotated[str, typer.Option(help="'policy' (02:00-05:00 local) or 'immediate'.")] = "policy",
     log_level: Annotated[str, typer.Option(envvar="MINIHUB_LOG_LEVEL", help="debug, info, warning or error.")] = "info",
     as_json: AsJson = False,

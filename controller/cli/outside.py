@@ -14,6 +14,7 @@ from controller.carrier.port import Carrier
 from controller.carrier.tmf640 import Tmf640Carrier
 from controller.cli.failures import CliError, Exit
 from controller.notify.adapters import HttpSmsNotifier, OutboxNotifier, Routes, SmtpNotifier
+from controller.notify.courier import Courier, FileCourier, HttpCourier
 from controller.notify.port import Medium, Notifier
 from controller.services import subscriptions
 from controller.services.actor import Actor
@@ -103,6 +104,15 @@ def _outbox(directory: Path) -> Notifier:
     except OSError as error:
         raise CliError(Exit.SETTINGS, f"{directory} can't be made ({error.strerror})", "name a directory") from error
     return OutboxNotifier(directory / "notices.jsonl")
+
+
+async def open_courier(url: str | None, outbox: Path | None, stack: AsyncExitStack) -> Courier | None:
+    """Make the courier: HTTP where a URL is given, else a file in the outbox, else none."""
+    if url is not None:
+        split_url(url, {"http": 80, "https": 443}, "--courier-url http://HOST/PATH or https://HOST/PATH")
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=None))  # noqa: S113  # the adapter sets it
+        return HttpCourier(http, url)
+    return FileCourier(outbox / "orders.jsonl") if outbox is not None else None
 
 
 def split_url(url: str, schemes: Mapping[str, int], remedy: str) -> SplitResult:

@@ -29,9 +29,15 @@ from controller.cli.authority import AuthorityOptions, open_identity
 from controller.cli.broker import LIMITS, embedded_broker
 from controller.cli.failures import CliError, Exit, cannot_listen
 from controller.cli.logs import configure
-from controller.cli.outside import check_carrier_url, open_carrier, open_notifier, sends_webhooks, split_url
+from controller.cli.outside import (
+    check_carrier_url,
+    open_carrier,
+    open_courier,
+    open_notifier,
+    sends_webhooks,
+    split_url,
+)
 from controller.link.gmqtt import GmqttPort
-from controller.notify.courier import FileCourier
 from controller.services.database import Database
 from controller.services.policy import Policy
 from controller.work.webhooks import PATH, carrier_router
@@ -69,6 +75,7 @@ class Settings:
     smtp_url: str | None
     sender: str
     sms_url: str | None
+    courier_url: str | None
     quiet_window: str
     log_level: str
     as_json: bool
@@ -115,6 +122,7 @@ async def _serve(settings: Settings) -> None:
             sms_url=settings.sms_url,
             stack=stack,
         )
+        courier = await open_courier(settings.courier_url, settings.outbox, stack)
         if settings.broker_url is not None:
             link_port(settings.broker_url, settings)
         identity = await open_identity(_authority_options(settings), stack)
@@ -129,7 +137,7 @@ async def _serve(settings: Settings) -> None:
             link_port=link_port(broker_url, settings),
             carrier=carrier,
             notifier=notifier,
-            courier=FileCourier(settings.outbox / "orders.jsonl") if settings.outbox else None,
+            courier=courier,
             identity=identity,
             now=_now,
             random=random_module.Random(),

@@ -7,7 +7,7 @@ from typing import Final
 from sqlmodel import Session, col, select
 
 from controller.domain.facts import Fault
-from controller.services import journal, notices, owed, versions
+from controller.services import journal, notices, owed, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError
 from controller.tables.accounts import Account, Line
@@ -29,6 +29,34 @@ class OrderWork:
     holder_name: str
     postcode: str | None
     reference: str
+
+
+def attempt(session: Session, actor: Actor, now: datetime, *, order_id: str) -> OrderWork | None:
+    """Return what the courier is to be told, and write that from now on they may have it; None when nothing is owed.
+
+    Written before the courier is told: a crash in between must not let a cancelled parcel leave unnoticed.
+    """
+    row = _get(session, order_id)
+    if row.state != "ordered":
+        return None
+    work = look(session, actor, now, order_id=order_id)
+    if work.postcode:
+        row.handed_at = row.handed_at or now
+        session.add(row)
+    return work
+
+
+def record_taken(session: Session, actor: Actor, now: datetime, *, order_id: str, courier_reference: str) -> None:
+    """Record the courier's own reference."""
+    del actor
+    row = _get(session, order_id)
+    row.courier_reference = courier_reference[:100] or row.courier_reference
+    row.version += 1
+    session.add(row)
+    journal.audited(session, "dispatch_order", row.id, "taken")
+    journal.changed(session, "dispatch_order", row.id, "taken")
+    if row.state == "cancelled":
+        _stop_parcel(session, row, now)
 
 
 def order(session: Session, fault: Fault, account_id: str, now: datetime, *, estimate: str | None = None) -> None:
@@ -61,6 +89,8 @@ def cancel(session: Session, fault_id: str, now: datetime) -> None:
         owed.withdraw(session, NOUN, row.id)
         journal.audited(session, "dispatch_order", row.id, "cancelled")
         journal.changed(session, "dispatch_order", row.id, "cancelled")
+        if row.handed_at is not None:
+            _stop_parcel(session, row, now)
 
 
 def look(session: Session, actor: Actor, now: datetime, *, order_id: str) -> OrderWork:
@@ -84,9 +114,12 @@ def record(
     hub_id: str | None = None,
     courier_reference: str | None = None,
 ) -> DispatchOrder:
-    """Record what happened to an order. Raises ConflictError for a step that can't follow."""
+    """Record what happened to an order; a step that is known, or was overtaken by a later one, changes nothing.
+
+    Raises ConflictError for a step that can't follow.
+    """
     row = _get(session, order_id)
-    if state == row.state:
+    if state == row.state or (state == "dispatched" and row.state in STATES["dispatched"]):
         return row
     if state not in STATES.get(row.state, frozenset()):
         raise ConflictError(f"a {row.state} order can't become {state}", remedy="read the order again")
@@ -124,7 +157,17 @@ def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str
 
 
 def _follow(session: Session, actor: Actor, now: datetime, row: DispatchOrder) -> None:
-    """What happened to the parcel happened to the hub."""
+    """What happened to the parcel happened to the hub; one that did not arrive leaves a home for a person to see to."""
+    if row.state in {"lost", "returned"}:
+        tasks.open_task(
+            session,
+            tasks.PARCEL_FAILED,
+            row.id,
+            now,
+            account_id=row.account_id,
+            fault_id=row.fault_id,
+            reason=f"the parcel was {row.state}: see to the address, and how the home gets a hub",
+        )
     if row.hub_id is None:
         return
     from controller.services import hubs
@@ -137,10 +180,34 @@ def _follow(session: Session, actor: Actor, now: datetime, row: DispatchOrder) -
         hubs.delivered(session, actor, now, hub_id=row.hub_id, at=now)
     elif row.state == "lost":
         hubs.lose(session, actor, now, hub_id=row.hub_id, fate="lost_in_post", at=now)
+    elif row.state == "returned":
+        _end_assignment(session, actor, now, row.hub_id, row.line_id)
+
+
+def _end_assignment(session: Session, actor: Actor, now: datetime, hub_id: str, line_id: str) -> None:
+    """A hub that came back to the depot is no home's any more."""
+    from controller.services import decide, hubs
+
+    present = hubs.assignment_of(session, hub_id)
+    if present is not None and present.line_id == line_id:
+        versions.revise(session, present, now, ended_at=now, action="ended")
+        decide.touch_lines(session, actor, now, [line_id])
+
+
+def _stop_parcel(session: Session, row: DispatchOrder, now: datetime) -> None:
+    tasks.open_task(
+        session,
+        tasks.STOP_PARCEL,
+        row.id,
+        now,
+        account_id=row.account_id,
+        fault_id=row.fault_id,
+        reason=f"cancelled after the courier was told: stop the parcel {row.courier_reference or row.id}",
+    )
 
 
 def _get(session: Session, order_id: str) -> DispatchOrder:
-    row = session.get(DispatchOrder, order_id)
+    row = session.get(DispatchOrder, order_id, with_for_update=True)
     if row is None:
         raise NotFoundError("dispatch order", order_id)
     return row

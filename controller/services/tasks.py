@@ -12,6 +12,7 @@ from controller.tables.tasks import OperatorTask
 
 TELL_CUSTOMER: Final = "tell_customer"
 STOP_PARCEL: Final = "stop_parcel"
+PARCEL_FAILED: Final = "parcel_failed"
 DONE: Final = "done"
 NOT_NEEDED: Final = "not_needed"
 

@@ -13,9 +13,10 @@ from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import postpone, settle
+from controller.work.loop import Work, postpone, settle
 
 ACTOR: Final = Actor.system("work.dispatch")
+CONCURRENCY: Final = 2
 
 
 class Dispatch:
@@ -25,11 +26,12 @@ class Dispatch:
         self._database, self._courier, self._now = database, courier, now
         self._log = structlog.get_logger("controller.work").bind(noun=dispatch.NOUN)
 
-    async def handle(self, claim: Claim) -> None:
+    def work(self) -> Work:
+        """Return the loop's description."""
+        return Work(dispatch.NOUN, CONCURRENCY, self.handle, prepare=look)
+
+    async def handle(self, claim: Claim, work: dispatch.OrderWork) -> None:
         """Hand one order to the courier; a crash before it is recorded orders the same reference again."""
-        work = await self._database.run(look, actor=ACTOR, now=self._now(), claim=claim)
-        if work is None:
-            return
         try:
             if not work.postcode:
                 raise CourierError("no address is known")  # noqa: TRY301  # one way out for both failures
@@ -39,16 +41,21 @@ class Dispatch:
             await self._database.run(postpone, actor=ACTOR, now=self._now(), claim=claim, error=str(error))
             return
         self._log.info("order_taken", order=work.id, courier_reference=reference)
-        await self._database.run(settle, actor=ACTOR, now=self._now(), claim=claim)
+        await self._database.run(record_taken, actor=ACTOR, now=self._now(), claim=claim, courier_reference=reference)
 
 
 def look(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> dispatch.OrderWork | None:
-    """Return the order if it has still to be told; None, and settled, otherwise."""
+    """Return the order if it has still to be told, written down as one that may be; None, and settled, otherwise."""
     try:
-        work = dispatch.look(session, actor, now, order_id=claim.key)
+        work = dispatch.attempt(session, actor, now, order_id=claim.key)
     except NotFoundError:
         work = None
-    if work is None or work.state != "ordered":
+    if work is None:
         settle(session, actor, now, claim=claim)
-        return None
     return work
+
+
+def record_taken(session: Session, actor: Actor, now: datetime, *, claim: Claim, courier_reference: str) -> None:
+    """Record that the courier took the order."""
+    dispatch.record_taken(session, actor, now, order_id=claim.key, courier_reference=courier_reference)
+    settle(session, actor, now, claim=claim)
