@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from controller.api import schemas, views
 from controller.api.doors import OperatorDep, Services, ServicesDep, ViewerDep
-from controller.services import faults, lines, outages
+from controller.services import faults, lines, outages, recomputation
 from controller.services.actor import Actor
 
 router = APIRouter(prefix="/v1", tags=["faults"])
@@ -36,6 +36,12 @@ async def change_outage(
     changes = {name: value for name, value in given.items() if value is not None or name not in required}
     row = await door.run(outages.change, actor, outage_id=outage_id, expected=body.version, **changes)
     return views.plain(row)
+
+
+@router.get("/decisions/{decision_id}/recomputation")
+async def recompute(decision_id: schemas.Id, door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
+    """Compute a decision again as of its instant, from what was known then, and say whether it comes out the same."""
+    return views.recomputed(await door.run(recomputation.recompute, actor, decision_id=decision_id))
 
 
 @router.post("/faults", status_code=201)

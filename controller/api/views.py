@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from controller.domain.decisions import to_json
 from controller.services.accounts import MyBtSim
 from controller.services.faults import FaultView
 from controller.services.hubs import HubView
 from controller.services.late import Late, Lateness
+from controller.services.recomputation import Recomputed
 from controller.services.sims import is_as_intended
 from controller.tables.faults import DecisionRow, Notice, Promise
 from controller.tables.hubs import HubState
@@ -34,6 +36,16 @@ def value(item: Any) -> Any:
 def decision(row: DecisionRow) -> Document:
     """Return a decision as it was made."""
     return plain(row, without=("fault_id",)) | {"superseded_at": value(row.superseded_at)}
+
+
+def recomputed(found: Recomputed) -> Document:
+    """Return a stored decision beside the same computed again."""
+    return {
+        "decision": decision(found.stored),
+        "verdict": found.verdict.value,
+        "again": to_json(found.again),
+        "differences": {name: {"stored": old, "again": new} for name, (old, new) in found.differences.items()},
+    }
 
 
 def promise(row: Promise, now: datetime) -> Document:

@@ -1,7 +1,7 @@
 """From rows to the facts that rules take: everything known of some accounts, in a fixed number of queries.
 
 Every version of a fact comes along: the rules of endings judge the past by what was known then, and a decision can be
-computed again as of then. Closed faults are left out (nothing is decided about them any more) unless `with_closed`.
+computed again as of then. Faults that are closed, now or at `as_of`, are left out: nothing is decided about them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,29 +106,31 @@ class Gathered:
     sims: tuple[Found, ...]
 
 
-def facts_of(session: Session, account_id: str, *, with_closed: bool = False) -> Facts:
+def facts_of(session: Session, account_id: str, *, as_of: datetime | None = None) -> Facts:
     """Return everything known of one account and of whatever touches it."""
-    return gather(session, [account_id], with_closed=with_closed).facts[account_id]
+    return gather(session, [account_id], as_of=as_of).facts[account_id]
 
 
 def gather(
-    session: Session, account_ids: Sequence[str], *, with_closed: bool = False, hold_sims: bool = False
+    session: Session, account_ids: Sequence[str], *, as_of: datetime | None = None, hold_sims: bool = False
 ) -> Gathered:
     """Return the facts of each account; the number of queries doesn't grow with the number of accounts.
 
     `hold_sims` keeps observations of the SIMs waiting until the commit, so that none falls between what was decided
     and what it opens.
     """
-    gathering = _Gathering(session, sorted(set(account_ids)), with_closed=with_closed, hold_sims=hold_sims)
+    gathering = _Gathering(session, sorted(set(account_ids)), as_of=as_of, hold_sims=hold_sims)
     return Gathered(gathering.run(), tuple(gathering.sims))
 
 
 class _Gathering:
     """One pass over the tables, and the distribution of what was found to accounts."""
 
-    def __init__(self, session: Session, account_ids: Sequence[str], *, with_closed: bool, hold_sims: bool) -> None:
+    def __init__(
+        self, session: Session, account_ids: Sequence[str], *, as_of: datetime | None, hold_sims: bool
+    ) -> None:
         self._session = session
-        self._with_closed, self._hold_sims = with_closed, hold_sims
+        self._as_of, self._hold_sims = as_of, hold_sims
         self.sims: list[Found] = []
         self._found: dict[str, dict[str, list[Any]]] = {id_: {} for id_ in account_ids}
 
@@ -168,7 +170,7 @@ class _Gathering:
 
     def _fault_side(self, lines: Owners) -> Owners:
         found = self._read("faults", "line_id", lines)
-        closed = set() if self._with_closed else {row.id for row in found if _is_closed(row)}
+        closed = {row.id for row in found if _is_closed(row, self._as_of)}
         kept = [row for row in found if row.id not in closed]
         self._give("faults", "line_id", kept, lines)
         by_fault = _owners(((row.id, owner) for row in kept for owner in lines[row.line_id]), None)
@@ -284,8 +286,12 @@ def _is_since(table: Table) -> ColumnElement[bool]:
     return table.c.at >= bindparam("since")
 
 
-def _is_closed(row: Found) -> bool:
-    return row.superseded_at is None and row.closed_at is not None
+def _is_closed(row: Found, as_of: datetime | None) -> bool:
+    """Say whether this is the version in force, now or then, and it is closed."""
+    if as_of is None:
+        return row.superseded_at is None and row.closed_at is not None
+    in_force = row.recorded_at <= as_of and (row.superseded_at is None or as_of < row.superseded_at)
+    return in_force and row.closed_at is not None
 
 
 def _outage(row: Found, line_ids: frozenset[str]) -> domain.Outage:

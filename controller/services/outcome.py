@@ -13,6 +13,7 @@ from controller.domain import allowance, backup, hub_benefit, qualifying, sim
 from controller.domain.decisions import Decision, Outcome
 from controller.domain.eligibility import live_sim
 from controller.domain.ending import Benefit, Ending, ending_of
+from controller.domain.exclusions import account_of_fault
 from controller.domain.facts import Facts, Fault
 from controller.domain.london import day_ends
 from controller.domain.lookup import line_of
@@ -98,7 +99,11 @@ def outcome_of(account_id: str, facts: Facts, now: datetime, policy: Policy) -> 
     """Decide one account at `now`; `facts` hold every version."""
     known = facts.as_known(now)
     reported = sorted(
-        (fault for fault in known.faults if fault.reported_at <= now),
+        (
+            fault
+            for fault in known.faults
+            if fault.reported_at <= now and _is_ours(known, fault, account_id, now, policy)
+        ),
         key=lambda fault: (fault.reported_at, fault.fault_id),
     )
     faults = tuple(_fault(facts, known, fault, now, policy.rules_at(fault.reported_at)) for fault in reported)
@@ -111,6 +116,12 @@ def outcome_of(account_id: str, facts: Facts, now: datetime, policy: Policy) -> 
         sims=_sims(account_id, facts, now, policy.rules_at(now), deadlines),
         next_look=instants.next_look(known, ends, now, policy),
     )
+
+
+def _is_ours(known: Facts, fault: Fault, account_id: str, now: datetime, policy: Policy) -> bool:
+    """Say whether an account answers for a fault: its service is on the line now, or nobody's Plus is."""
+    owner = account_of_fault(known, fault, now, policy.rules_at(fault.reported_at))
+    return owner in {None, account_id}
 
 
 def decisions_of(known: Facts, fault_id: str, at: datetime, rules: RuleSet) -> tuple[Decision, ...]:
