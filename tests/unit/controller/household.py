@@ -172,6 +172,11 @@ class Household:
                 done += self.run(self._obey, claim=claim)
         return done
 
+    def carrier_obeys(self, claim: owed.Claim) -> list[dict[str, Any]]:
+        """Do the one change that is claimed; returns what was asked for."""
+        asked: list[dict[str, Any]] = self.run(self._obey, claim=claim)
+        return asked
+
     def post_is_delivered(self) -> list[tuple[str, str]]:
         """Deliver every notice that is owed; returns (kind, channel), in order."""
         done: list[tuple[str, str]] = []
