@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from controller.services import doorbells, hubs, journal, revocations, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, UnprocessableError
-from controller.tables.enrolment import Certificate, ClaimCode
+from controller.tables.enrolment import Certificate, ClaimCode, Doorbell
 from controller.tables.hubs import Hub
 
 CODE_LASTS: Final = timedelta(days=7)
@@ -136,6 +136,8 @@ def record(session: Session, actor: Actor, now: datetime, *, hub_id: str, issue:
     del actor
     if not hubs.is_known(session, hub_id):
         return _refuse(session, hub_id, "revoked")
+    # One at a time for each hub, so that the next one sees what this one records.
+    session.exec(select(Doorbell).where(Doorbell.hub_id == hub_id).with_for_update()).first()
     known = _certificate_of_key(session, issue.key_digest)
     if known is not None and known.issued_at > now - RACE:
         # The same request came twice at the same time: both get the first answer.

@@ -1,0 +1,1 @@
+"""Who hubs are: claim codes, certificates, revocation lists, doorbells."""
