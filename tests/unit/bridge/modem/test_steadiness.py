@@ -62,6 +62,25 @@ def test_a_call_without_effect_is_waited_for_half_a_minute_and_no_longer() -> No
     drive({**says, "AT^NDISSTATQRY?": "^NDISSTATQRY: 0", 'AT^NDISDUP=1,1,"internet"': ""}, scenario, driver=HuaweiModem)
 
 
+def test_addresses_of_another_context_are_not_the_bearers() -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        found = await modem.bearer()
+        assert (found.apn, found.addresses, found.dns) == ("internet", ("10.1.2.3",), ("10.9.9.9",))
+
+    ours = '+CGCONTRDP: 1,5,"internet","10.1.2.3","255.0.0.0","10.1.2.1","10.9.9.9"'
+    others = '+CGCONTRDP: 2,6,"ims","10.7.7.7","255.0.0.0","10.7.7.1","10.8.8.8"\n+CGPADDR: 2,"10.7.7.7"'
+    says: dict[str, Answer] = {"AT+CGACT?": "+CGACT: 1,1\n+CGACT: 2,1", "AT+CGPADDR=1": '+CGPADDR: 2,"10.7.7.7"'}
+    drive({**says, "AT+CGCONTRDP=1": f"{others}\n{ours}"}, scenario)
+
+
+def test_nothing_more_is_asked_of_a_sim_that_is_not_there_yet() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.sim()).state is SimState.BUSY
+        assert port.sent[-1] == "AT+CPIN?"
+
+    drive({"AT+CPIN?": "+CPIN: NOT READY"}, scenario)
+
+
 def test_a_message_that_cannot_be_deleted_is_told() -> None:
     async def scenario(modem: Modem, _: Scripted) -> None:
         with pytest.raises(CommandError) as failure:
