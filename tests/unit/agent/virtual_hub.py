@@ -195,3 +195,24 @@ async def an_open_hub(**config: Any) -> AsyncIterator[VirtualHub]:
 def play(story: Coroutine[Any, Any, Any]) -> Any:
     """Run a story in virtual time."""
     return run_virtual(story)
+
+
+def in_an_open_hub(story: Callable[[VirtualHub], Coroutine[Any, Any, None]]) -> None:
+    async def told() -> None:
+        async with an_open_hub() as hub:
+            await story(hub)
+
+    play(told())
+
+
+def in_a_hub(story: Callable[[VirtualHub], Coroutine[Any, Any, None]]) -> None:
+    async def told() -> None:
+        async with a_hub() as hub:
+            await story(hub)
+
+    play(told())
+
+
+def last_condition(hub: VirtualHub, type_: str) -> tuple[str, str]:
+    found = next(c for c in hub.reports()[-1].conditions if c.type == type_)
+    return str(found.status), found.reason
