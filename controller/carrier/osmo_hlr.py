@@ -91,10 +91,11 @@ class OsmoHlrCarrier:
         if not isinstance(setting, HubSetting):
             raise RefusedError("a home location register knows no plans and no allowances")
         imsi = await self._imsi(iccid)
-        before = await self._state_or_create(imsi)
+        is_off = setting.state is not SimState.ACTIVE
+        before = await self._state_or_create(imsi) if is_off or self._create else None
         if before is not setting.state:
             await self._switch(imsi, _MODES[setting.state])
-        elif setting.state is not SimState.ACTIVE:
+        elif is_off:
             await self._switch(imsi, _MODES[SimState.ACTIVE], _MODES[setting.state])
         try:
             return Done(self._observation(iccid, imsi, await self._state(imsi)))
