@@ -149,6 +149,15 @@ def test_the_escape_sequence_needs_its_silences() -> None:
     assert modem.ask("ATD*99***1#")[-1].startswith("CONNECT")
     modem.type(b"data+++data")
     assert not modem.pass_time(3)
+    modem.type(b"data")
+    modem.type(b"+++")  # no silence before it
+    assert not modem.pass_time(3)
+    modem.type(b"++++")
+    assert not modem.pass_time(3)
+    modem.type(b"+++")
+    modem.pass_time(0.5)
+    modem.type(b"data")  # none behind it
+    assert not modem.pass_time(3)
     modem.type(b"+++")
     assert not modem.pass_time(0.5)
     assert modem.pass_time(1) == "\r\nOK\r\n"
