@@ -41,8 +41,9 @@ class Hubs:
         """Return the loop's description."""
         return Work(NOUN, CONCURRENCY, self.handle, self.gate, compose)
 
-    async def handle(self, claim: Claim, document: desired.DesiredDocument) -> None:
-        """Publish the document due to one hub."""
+    async def handle(self, _claim: Claim, step: tuple[desired.DesiredDocument, Claim]) -> None:
+        """Publish the document due to one hub, under the claim that covers what was composed."""
+        document, claim = step
         rendered = render_document(document, lists_base_url=self._lists_base_url)
         expires = (document.until or self._now() + KEPT) - self._now()
         link = self._keeper.current
