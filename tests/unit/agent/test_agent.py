@@ -134,6 +134,15 @@ def test_a_rule_set_that_cannot_be_read_is_closed_all_the_same() -> None:
     in_an_open_hub(story)
 
 
+def test_a_rule_set_that_can_no_longer_be_read_is_closed_at_the_next_look() -> None:
+    async def story(hub: VirtualHub) -> None:
+        break_tool(hub, "nft", "-j", "list")
+        # The rule set is looked at every 30 s; the open element would last for 60 s more.
+        assert await hub.until(lambda: not hub.open) <= 31.0
+
+    in_an_open_hub(story)
+
+
 def test_a_rule_set_that_cannot_be_closed_is_left_to_the_kernel_and_not_called_closed() -> None:
     async def story(hub: VirtualHub) -> None:
         break_tool(hub, "nft")
@@ -322,6 +331,20 @@ def test_no_report_shows_a_new_document_with_the_old_filter_as_fulfilled() -> No
                 status = {str(c.type): str(c.status) for c in report.conditions}
                 assert status["filter_in_force"] == "true" or status["converged"] == "false", report
             await hub.until(lambda: hub.open)
+
+    in_an_open_hub(story)
+
+
+def test_a_document_is_not_fulfilled_before_the_gate_has_looked() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.agent.accept(hub.wish(2, parental_controls=ParentalControls(level="light", deny=("new.example",))))
+        # At this very instant the kernel forwards and the old filter answers.
+        told = {str(c["type"]): str(c["status"]) for c in hub.agent.status()["conditions"]}
+        assert told["forwarding_open"] == "true"
+        assert told["filter_in_force"] == "false"
+        assert told["converged"] == "false"
+        hub.agent.accept(hub.wish(3, parental_controls=ParentalControls(level="light", deny=("new.example",))))
+        await hub.until(lambda: in_force(hub, 3))
 
     in_an_open_hub(story)
 
