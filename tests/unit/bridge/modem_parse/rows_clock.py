@@ -107,6 +107,7 @@ ROWS = [
         ("^CHIPTEMP: 408,405,65535", _degrees(chip0=40.8, chip1=40.5)),
         ("^CHIPTEMP: 140,120,65535", _degrees(chip0=14, chip1=12)),
         ("^CHIPTEMP: 105,98", _degrees(chip0=105, chip1=98)),
+        ("^CHIPTEMP: 40,255", _degrees(chip0=40)),
         ("^CHIPTEMP: 65535,65535", _degrees()),
         ("^CHIPTEMP:38", _degrees(chip0=38)),
         ("", FAILS),
