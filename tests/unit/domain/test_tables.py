@@ -11,6 +11,8 @@ from controller.domain.sim import hub_sim_due
 
 from .tables import Row, rows_of
 
+AT_ONCE = {"fraud", "not_genuine", "lost_by_customer", "hub_gone", "no_live_plus", "no_plus_on_line"}
+
 
 def rows(*names: str) -> list[object]:
     return [pytest.param(row, id=f"{name}: {row.name}") for name in names for row in rows_of(name)]
@@ -93,6 +95,8 @@ def test_the_ending(row: Row) -> None:
         assert ending.state == wanted[0], ending
         assert (ending.fault_id, ending.benefit) == ("f", benefit)
         assert ending.reason
+        if ending.state is EndingState.OFF and ending.cause in AT_ONCE:
+            assert ending.ceased_at == ending.switch_off_at
         if ending.state is EndingState.NOT_ENDING:
             owed = decide_benefit(row.facts().as_known(row.at), "f", benefit, row.at, row.rules)
             assert (ending.cause, ending.reason) == (owed.code, owed.reason)

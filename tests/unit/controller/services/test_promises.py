@@ -27,3 +27,17 @@ def test_backup_is_ready_with_its_last_sim_and_not_with_its_first(home: Househol
     home.carrier_obeys(last)
     (promise,) = home.view(fault_id).promises
     assert (promise.ready_at, promise.end) == (home.now, "kept")
+
+
+def test_a_promise_kept_stays_kept_whatever_is_decided_again(home: Household) -> None:
+    home.move_in(allowances=(1000,))
+    fault_id = home.broken()
+    home.carrier_does_as_told()
+    (kept,) = home.view(fault_id).promises
+    home.post_is_delivered()
+    home.pass_time(minutes=5)
+    home.diagnose(fault_id, "wiring", "clear")
+    home.look()
+    (promise,) = home.view(fault_id).promises
+    assert (promise.end, promise.ended_at) == ("kept", kept.ended_at)
+    assert home.post_is_delivered() == []
