@@ -56,7 +56,7 @@ def _copy_table(connection: Connection, table: Table, copies: int) -> None:
     postgresql = connection.dialect.name == "postgresql"
     i = func.lpad(cast(numbers.c.i, Text), 8, "0") if postgresql else func.printf("%08d", numbers.c.i)
     columns = [each for each in table.columns if not (each.primary_key and isinstance(each.type, Integer))]
-    names = [each for each in columns if isinstance(each.type, String) and each.type.length in {36, 64}]
+    names = [each for each in columns if isinstance(each.type, String | AutoString) and _length(each) in {36, 64}]
     if not names:
         return
     source = select(*(_copied(each, i, postgresql=postgresql) for each in columns)).select_from(
@@ -65,6 +65,11 @@ def _copy_table(connection: Connection, table: Table, copies: int) -> None:
     known = [cast(each, Text).like(f"{IDS}%") for each in names]
     statement = insert(table).from_select([each.name for each in columns], source.where(or_(*known)))
     connection.execute(statement, {"copies": copies})
+
+
+def _length(column: Column[Any]) -> int | None:
+    length: int | None = getattr(getattr(column.type, "impl", column.type), "length", None)
+    return length
 
 
 def _copied(column: Column[Any], i: ColumnElement[Any], *, postgresql: bool) -> ColumnElement[Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from controller.api import accounts, enrolment, faults, hubs, lists, tasks, watch
+from controller.api import accounts, enrolment, faults, hubs, lists, plus, tasks, watch
 from controller.api.attempts import Attempts
 from controller.api.doors import HANDLERS, Services
 from controller.services.database import Database
@@ -77,6 +77,7 @@ def create_api(
         faults.router,
         hubs.router,
         lists.router,
+        plus.router,
         enrolment.router,
         tasks.router,
         watch.router,

@@ -32,9 +32,11 @@ async def change_outage(
 ) -> dict[str, Any]:
     """Change an outage; what it covers is decided again."""
     required = ("from_at", "planned", "whose", "note")
-    given = body.model_dump(exclude={"version"}, exclude_unset=True)
+    given = body.model_dump(exclude={"version", "override"}, exclude_unset=True)
     changes = {name: value for name, value in given.items() if value is not None or name not in required}
-    row = await door.run(outages.change, actor, outage_id=outage_id, expected=body.version, **changes)
+    row = await door.run(
+        outages.change, actor, outage_id=outage_id, expected=body.version, override=body.override, **changes
+    )
     return views.plain(row)
 
 

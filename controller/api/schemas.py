@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from controller.domain.facts import DeterminationKind, HubFate, Jurisdiction, LineEventKind, SuspicionKind, Symptom
+from controller.domain.price_freeze import Charge
 
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -298,7 +299,7 @@ class NewOutage(BaseModel):
 
 
 class ChangedOutage(BaseModel):
-    """New values of an outage; what is absent stays."""
+    """New values of an outage; what is absent stays. `override` names who decided when the brake holds."""
 
     model_config = example(version=1, until="2026-11-20T12:00:00+00:00")
     version: Version | None = None
@@ -307,6 +308,7 @@ class ChangedOutage(BaseModel):
     planned: bool | None = None
     whose: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)] | None = None
     note: Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)] | None = None
+    override: Text | None = None
 
 
 class NewFault(BaseModel):
@@ -385,3 +387,36 @@ class NewTac(BaseModel):
     model_config = example(model="TEST-HUB-BT", bt_branded=True)
     model: Text
     bt_branded: bool
+
+
+class PriceChange(BaseModel):
+    """A monthly price of a line from one amount to another, in pence, from a day on (T§8)."""
+
+    model_config = example(
+        charge="line_rental_and_broadband", effective_on="2027-01-05", old_pence=4999, new_pence=5499
+    )
+    charge: Charge
+    effective_on: Day
+    old_pence: Annotated[int, Field(ge=0, le=10_000_000)]
+    new_pence: Annotated[int, Field(ge=0, le=10_000_000)]
+    is_regrade: bool = False
+
+
+class Overflow(BaseModel):
+    """Another country that would answer sooner, with the safeguard for the transfer and the circumstances (T§9)."""
+
+    model_config = example(country="IN", wait_here_s=900, wait_there_s=60, safeguard="SCC 2021", circumstances="storm")
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    wait_here_s: Annotated[int, Field(ge=0, le=86_400)]
+    wait_there_s: Annotated[int, Field(ge=0, le=86_400)]
+    safeguard: Text
+    circumstances: Text
+
+
+class NewCall(BaseModel):
+    """A call to support: the caller's number, or a landline that was typed in (T§9)."""
+
+    model_config = example(caller="+447700900123")
+    caller: Annotated[str, StringConstraints(max_length=32), AfterValidator(_storable)] | None = None
+    typed_landline: Annotated[str, StringConstraints(max_length=32), AfterValidator(_storable)] | None = None
+    overflow: Overflow | None = None

@@ -1,6 +1,6 @@
 """Outages: declared, changed, ended. A declaration decides again every open fault it covers (T§10e i, 12d i)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,15 +60,35 @@ def declare(
 
 
 def change(
-    session: Session, actor: Actor, now: datetime, *, outage_id: str, expected: int | None = None, **changes: Any
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    outage_id: str,
+    expected: int | None = None,
+    override: str | None = None,
+    **changes: Any,
 ) -> Outage:
-    """Change an outage's times or whose it is; what it covers is decided again. Raises VersionConflictError."""
+    """Change an outage's times or whose it is; what it covers is decided again.
+
+    Raises VersionConflictError, and BrakeError when it grows over too much of what is on (decision 15).
+    """
     present = versions.present(session, Outage, outage_id)
+    if _grows(present, changes):
+        brakes.of_lines(session, lines_of(session, outage_id), what="outage").raise_if_unsafe(override)
     row = versions.revise(session, present, now, expected=expected, **changes)
     if row.until is not None and row.until <= row.from_at:
         raise UnprocessableError("an outage ends after it begins", remedy="mend `until`")
     decide.touch(session, actor, now, gather.accounts_with_open_faults(session, lines_of(session, outage_id)))
     return row
+
+
+def _grows(present: Outage, changes: Mapping[str, Any]) -> bool:
+    """Say whether a change excludes more than before: from earlier on, or to later, or with its end taken back."""
+    from_at, until = changes.get("from_at", present.from_at), changes.get("until", present.until)
+    if from_at < present.from_at:
+        return True
+    return present.until is not None and (until is None or until > present.until)
 
 
 def lines_of(session: Session, outage_id: str) -> list[str]:

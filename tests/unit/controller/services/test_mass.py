@@ -1,0 +1,108 @@
+"""Mass events, scaled down: an outage brings no carrier work; declared late it withdraws, and cuts nobody by itself."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import select
+
+from bench import _town
+from controller.services import alarms, decide, late, outages
+from controller.services.database import Database
+from controller.services.errors import BrakeError
+from controller.tables.faults import Notice
+from controller.tables.hubs import HubState
+from tests.unit.controller.conftest import MakeDatabase
+from tests.unit.controller.household import Household
+
+HOMES = 24
+
+
+@pytest.fixture
+def town(make_database: MakeDatabase) -> Database:
+    ids = _town.town_ids()
+    return make_database(ids=lambda: next(ids))
+
+
+def broken_town(town: Database, *, is_on: bool) -> tuple[Household, list[str]]:
+    """Homes with a hub and two SIMs, all with the same fault, all on or none."""
+    home = _town.found_home(town)
+    home.broken()
+    if is_on:
+        home.outside_follows()
+    _town.copy_home(town, HOMES - 1)
+    home.pass_time(minutes=5)
+    return home, [_town.id_in(home.line_id, number) for number in range(HOMES)]
+
+
+def declare(home: Household, line_ids: list[str], override: str | None = "J. Reviewer") -> None:
+    home.run(outages.declare, line_ids=line_ids, from_at=home.now - timedelta(hours=30), override=override)
+    home.pass_time(seconds=1)
+    home.look()
+
+
+def told(home: Household) -> Counter[str]:
+    kinds = home.run(lambda session, actor, now: session.exec(select(Notice.kind)).all())
+    return Counter(kinds)
+
+
+def test_declared_late_it_withdraws_what_is_not_on_yet_and_says_so(town: Database) -> None:
+    home, line_ids = broken_town(town, is_on=False)
+    before = home.run(late.who_is_late)
+    assert (before.open, before.lane.calls) == (2 * HOMES, 3 * HOMES)
+    declare(home, line_ids)
+    assert home.carrier_does_as_told() == []
+    assert home.run(late.who_is_late).lane.calls == 0
+    on = home.run(lambda session, actor, now: [row.desired["internet_on"] for row in session.exec(select(HubState))])
+    assert on == [False] * HOMES
+    assert "ending_to_confirm" not in {alarm.kind for alarm in home.run(alarms.list_open)}
+
+
+def test_declared_late_it_cuts_nobody_who_is_on(town: Database) -> None:
+    home, line_ids = broken_town(town, is_on=True)
+    declare(home, line_ids)
+    assert home.carrier_does_as_told() == []
+    on = home.run(lambda session, actor, now: [row.desired["internet_on"] for row in session.exec(select(HubState))])
+    assert on == [True] * HOMES
+    asked = [alarm.key for alarm in home.run(alarms.list_open) if alarm.kind == "ending_to_confirm"]
+    assert len(set(asked)) == HOMES
+    assert told(home)["switch_off"] == 0
+
+
+def test_it_needs_a_name_and_growing_it_needs_one_too(town: Database) -> None:
+    home, line_ids = broken_town(town, is_on=False)
+    with pytest.raises(BrakeError):
+        declare(home, line_ids, override=None)
+    outage = home.run(
+        outages.declare, line_ids=line_ids, from_at=home.now, until=home.now + timedelta(hours=1), override="J. R."
+    )
+    with pytest.raises(BrakeError):
+        home.run(outages.change, outage_id=outage.id, until=None)
+    with pytest.raises(BrakeError):
+        home.run(outages.change, outage_id=outage.id, from_at=home.now - timedelta(days=2))
+    home.run(outages.change, outage_id=outage.id, until=home.now + timedelta(minutes=30))
+    home.run(outages.change, outage_id=outage.id, until=None, override="J. R.")
+
+
+def test_deciding_many_asks_the_database_no_more_often_than_deciding_few(town: Database) -> None:
+    home, line_ids = broken_town(town, is_on=False)
+    counts = []
+    for share in (line_ids[:3], line_ids[3:]):
+        home.run(outages.declare, line_ids=share, from_at=home.now - timedelta(hours=30), override="J. R.")
+        ids = [_town.id_in(home.account_id, line_ids.index(line_id)) for line_id in share]
+        statements: list[str] = []
+        event.listen(town.engine, "before_cursor_execute", lambda *given, to=statements: to.append(given[2]))
+        home.run(lambda session, actor, now, ids=ids: decide.redecide(session, ids, now))
+        counts.append(len(statements))
+        home.pass_time(seconds=1)
+    assert counts[1] - counts[0] <= counts[0]
+    assert max(counts) < 100
+
+
+def test_the_lane_takes_calls_by_deadline(town: Database) -> None:
+    home, _ = broken_town(town, is_on=False)
+    deadlines = [claim.deadline for claim in home.claim("sims", 3 * HOMES)]
+    assert len(deadlines) == 3 * HOMES
+    known = [deadline for deadline in deadlines if deadline is not None]
+    assert known == sorted(known)
