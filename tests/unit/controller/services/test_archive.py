@@ -113,4 +113,4 @@ def test_what_is_too_old_is_deleted_and_looked_at_daily(make_database: MakeDatab
         assert connection.execute(select(METADATA.tables["quarantine"].c.id)).scalars().all() == ["young"]
     assert home.claim(retention.NOUN, 50) == ()
     home.pass_time(days=1)
-    assert len(home.claim(retention.NOUN, 50)) == 8
+    assert len(home.claim(retention.NOUN, 50)) == 13
