@@ -8,6 +8,7 @@ from simulator.radio import Stat
 
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
+    from simulator.modem.port import Port
 
 NAMES = ("+CREG", "+CGREG", "+CEREG")
 _E_UTRAN = 7
@@ -38,15 +39,21 @@ class RegistrationReports:
             text += f",0,{registration.cause}"
         return text
 
+    def asked_for(self, port: Port, name: str) -> None:
+        """A port chose a form: what holds now is no news to it."""
+        self._sent[port.name, name] = self._line(port, name)
+
+    def _line(self, port: Port, name: str) -> str:
+        return f"{name}: {self.fields(name, port.settings.reports.get(name, 0))}"
+
     def send(self) -> None:
         """Tell every port that wants to know and was not told the same before."""
         modem = self._modem
         for port in modem.at_ports():
             for name in NAMES:
-                n = port.settings.reports.get(name, 0)
-                if not n:
+                if not port.settings.reports.get(name, 0):
                     continue
-                line = f"{name}: {self.fields(name, n)}"
+                line = self._line(port, name)
                 if self._sent.get((port.name, name)) != line and modem.listening:
                     self._sent[port.name, name] = line
                     port.urc(line)

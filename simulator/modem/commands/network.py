@@ -27,6 +27,7 @@ def _report(name: str) -> None:
     @COMMANDS.on(name, Op.SET)
     def store(request: Request) -> None:
         request.port.settings.reports[name] = request.number(0, 0, high=int(modes[3]))
+        request.modem.reports.asked_for(request.port, name)
 
     COMMANDS.fixed(name, Op.TEST, (f"{name}: {modes}",))
 

@@ -45,6 +45,14 @@ def test_a_publish_comes_back_as_it_was(topic: str, packet_id: int, payload: byt
     assert packets.read_publish(packet) == (topic, packet_id, payload)
 
 
+@pytest.mark.parametrize("size", [0, 120, 121, 122, 250, 251, 16_376, 16_377, 16_378, 40_000])
+def test_a_publish_of_any_length_comes_back(size: int) -> None:
+    data = packets.publish(packets.text("to"), 0x1234, b"x" * size)
+    (packet,), rest = packets.split(data)
+    assert rest == b""
+    assert packets.read_publish(packet) == ("to", 0x1234, b"x" * size)
+
+
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.integers(1, 50))
 def test_packets_come_whole_however_the_stream_is_cut(payloads: list[bytes], size: int) -> None:

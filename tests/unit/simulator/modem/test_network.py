@@ -239,3 +239,32 @@ def test_a_network_that_never_answers_is_asked_again() -> None:
     assert len(network.asked) == 2  # T3410, then T3411
     network.asked[1](Verdict(accepted=True))
     assert modem.value("AT+CREG?") == "0,1"
+
+
+def test_the_signal_index_is_the_measured_level() -> None:
+    modem = terminal()
+    for _ in range(30):
+        modem.pass_time(20, step=5)
+        device = modem.modem
+        assert device.registration.cell is not None
+        modem.type(b"AT+CSQ\r")
+        index = int(modem.pass_time(0.02, step=0.001).partition("+CSQ: ")[2].split(",")[0])
+        level = device.air.measure(device.registration.cell, device.agenda.now).rssi
+        assert -0.3 <= level + 113 - 2 * index < 2.3  # it is steps of 2 dB from -113 dBm
+
+
+def test_networks_that_share_their_radio_are_home() -> None:
+    for imsi in ("234330000000001", "234760000000001"):
+        card = Uicc(Subscription(iccid="8944300000000000008", imsi=imsi))
+        assert terminal(card=card, air=Air(cells_of("23430"), seed=3)).value("AT+CREG?") == "0,1"
+
+
+def test_a_network_that_refused_is_asked_again_when_it_is_wanted_by_name() -> None:
+    network = OpenNetwork(refusal=13)
+    modem = terminal(network=network, air=Air(cells_of("23430"), seed=3))
+    assert modem.value("AT+CREG?") == "0,3"
+    network.refusal = None
+    modem.pass_time(600, step=10)
+    assert modem.value("AT+CREG?") == "0,3"
+    assert modem.ask('AT+COPS=1,2,"23430"') == ["OK"]
+    assert modem.value("AT+CREG?") == "0,1"

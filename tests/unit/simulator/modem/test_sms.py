@@ -19,7 +19,7 @@ from simulator.modem.tpdu import (
     read_submit,
     submit,
 )
-from tests.unit.simulator.modem.talk import terminal
+from tests.unit.simulator.modem.talk import Terminal, terminal
 
 SENDER = "+447700900123"
 NOON = datetime(2026, 7, 1, 11, 0, tzinfo=UTC)
@@ -185,3 +185,41 @@ def test_wrong_parameters_are_told_in_the_terms_of_short_messages() -> None:
     assert modem.ask("AT+CMGD=,4") == ["+CMS ERROR: 305"]
     assert modem.raw('AT+CMGS="nobody"').endswith("> ")
     assert "+CMS ERROR: 305" in modem.type(b"x\x1a") + modem.pass_time(5)
+
+
+def stocked() -> Terminal:
+    """A modem that holds one message of each status: unread, read, unsent, sent."""
+    modem = terminal()
+    modem.ask("AT+CMGF=1")
+    modem.modem.deliver_sms(SENDER, "read")
+    modem.pass_time(3)
+    modem.ask("AT+CMGR=0")
+    for text in ("sent", "unsent"):
+        modem.raw(f'AT+CMGW="{SENDER}"')
+        modem.type(text.encode() + b"\x1a")
+        modem.pass_time(2)
+    modem.ask("AT+CMSS=1")
+    modem.modem.deliver_sms(SENDER, "unread")
+    modem.pass_time(3)
+    return modem
+
+
+def statuses(modem: Terminal) -> list[int]:
+    return [message.status for _, message in sorted(modem.modem.stored.messages["ME"].items())]
+
+
+def test_listing_reads_what_it_lists() -> None:
+    modem = stocked()
+    assert statuses(modem) == [1, 3, 2, 0]
+    assert modem.ask('AT+CMGL="STO UNSENT"')[0].startswith('+CMGL: 2,"STO UNSENT"')
+    assert statuses(modem) == [1, 3, 2, 0]
+    assert modem.ask("AT+CMGL")[0].startswith('+CMGL: 3,"REC UNREAD"')
+    assert modem.ask("AT+CMGL") == ["OK"]
+    assert statuses(modem) == [1, 3, 2, 1]
+
+
+@pytest.mark.parametrize(("flag", "left"), [(0, [1, 2, 0]), (1, [3, 2, 0]), (2, [2, 0]), (3, [0]), (4, [])])
+def test_what_a_deletion_leaves(flag: int, left: list[int]) -> None:
+    modem = stocked()
+    assert modem.ask(f"AT+CMGD=1,{flag}") == ["OK"]
+    assert statuses(modem) == left

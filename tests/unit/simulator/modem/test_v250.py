@@ -136,7 +136,7 @@ def test_a_restart_forgets_what_was_not_stored() -> None:
     modem.ask("AT+CFUN=1,1")
     boot = modem.pass_time(40)
     assert boot.index("RDY") < boot.index("+CFUN: 1") < boot.index("+CPIN: READY") < boot.index("PB DONE")
-    modem.raw("AT", within=2)  # the first command after a start is lost
+    assert modem.raw("AT", within=2) == "AT\r"  # the first command after a start is lost
     assert modem.raw("AT+CMEE?").startswith("AT+CMEE?\r")  # echo is back
     assert modem.value("AT+CMEE?") == "1"
     assert modem.value("AT+CREG?") == "0,1"
@@ -208,3 +208,31 @@ def test_any_bytes_leave_a_port_that_answers(chunks: list[bytes]) -> None:
     modem.pass_time(60, step=1)
     modem.modem.ports["first"].reset()
     assert modem.ask("AT")[-1] == "OK"
+
+
+def test_unsolicited_lines_wait_while_a_port_takes_text_or_carries_data() -> None:
+    modem = terminal()
+    modem.ask('AT+CMGF=1;+CGDCONT=1,"IP","everywhere"')
+    modem.raw('AT+CMGS="+447700900001"')
+    modem.modem.urc("+CREG: 5")
+    assert not modem.pass_time(1)
+    assert modem.type(b"\x1b") == "\r\nOK\r\n\r\n+CREG: 5\r\n"
+    modem.raw("ATD*99#")
+    for number in range(300):
+        modem.modem.urc(f"+CREG: {number}")
+    modem.pass_time(2)
+    modem.type(b"+++")
+    said = modem.pass_time(2)
+    assert said.startswith("\r\nOK\r\n\r\n+CREG: 0\r\n")
+    assert said.count("+CREG") == 200  # the newest are dropped
+
+
+def test_what_nobody_reads_is_bounded_and_the_oldest_is_kept() -> None:
+    modem = terminal()
+    modem.modem.urc("first")
+    for _ in range(10_000):
+        modem.modem.urc("+CREG: 5")
+    kept = modem.modem.ports["first"].take()
+    assert kept.startswith(b"\r\nfirst\r\n")
+    assert len(kept) == 65536
+    assert modem.ask("AT+CGMM")[-1] == "OK"
