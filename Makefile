@@ -57,6 +57,16 @@ world: setup-dev ## the demo's story on virtual time with 300 seeds (long)
 planted: setup-dev ## plant bugs one by one; the tests beside each must notice (long)
 	MINIHUB_PLANTED=all $(BIN)/pytest tests/planted -n 2 -q $(ARGS)
 
+.PHONY: soak
+soak: setup-dev ## a thousand seeded power cuts of a whole agent, and a virtual day's memory (long)
+	MINIHUB_CUT_SEEDS=167 $(BIN)/pytest tests/unit/agent/test_power_cuts.py -n 2 -q $(ARGS)
+	$(BIN)/python -m tests.unit.agent.a_day 24
+
+.PHONY: race
+race: setup-dev ## two controllers race on carrier, notices and orders over PostgreSQL (ten minutes)
+	@.ci/debian-packages.sh
+	MINIHUB_RACE_S=600 $(BIN)/pytest tests/e2e/controller_db/test_race.py -q $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup-dev ## coverage-guided fuzzing of the AT connection (ARGS=-max_total_time=3600)
 	$(BIN)/python tests/fuzz/fuzz_connection.py $(or $(ARGS),-max_total_time=600)

@@ -8,5 +8,7 @@ if [ $# -gt 0 ]; then
   exec "$bin/pytest" "$@"
 fi
 "$bin/pytest" tests/unit -q -n 2 --dist loadfile
-# Real processes and other people's clocks: one after the other, so that nobody waits for somebody else's load.
-"$bin/pytest" tests/world tests/hil tests/e2e tests/fidelity tests/fuzz -q
+# Real processes, which mostly wait: two beside each other. A file's tests stay together, since they share a broker.
+"$bin/pytest" tests/hil tests/world tests/e2e tests/planted tests/fuzz -q -n 2 --dist loadfile
+# Other people's programs wait even more.
+"$bin/pytest" tests/fidelity -q -n 4

@@ -1,4 +1,4 @@
-"""`python -m bench.readme`: write the figures of build/bench.json into docs/performance.md, between its two markers.
+"""`python -m bench.readme`: write the figures of build/bench.json into the README, between its two markers.
 
 Nothing outside the markers is touched. `make bench` first: what was not measured is not shown.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.__main__ import OUT, Figure
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+DOCUMENT = Path(__file__).parents[1] / "README.md"
 MARKER = "<!-- figures -->"
 COLUMNS = ("name", "value", "unit", "baseline", "ratio", "goal", "met")
 
