@@ -81,6 +81,14 @@ def test_nothing_more_is_asked_of_a_sim_that_is_not_there_yet() -> None:
     drive({"AT+CPIN?": "+CPIN: NOT READY"}, scenario)
 
 
+def test_what_a_sim_refused_once_is_asked_again() -> None:
+    async def scenario(modem: Modem, _: Scripted) -> None:
+        assert (await modem.sim()).imsi is None
+        assert (await modem.sim()).imsi == "234304100000001"
+
+    drive({"AT+CIMI": ["ERROR", "234304100000001"]}, scenario)
+
+
 def test_a_message_that_cannot_be_deleted_is_told() -> None:
     async def scenario(modem: Modem, _: Scripted) -> None:
         with pytest.raises(CommandError) as failure:
