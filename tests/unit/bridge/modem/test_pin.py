@@ -115,8 +115,9 @@ def test_a_cancelled_pin_counts_as_tried() -> None:
 
 def test_a_busy_sim_has_not_looked_at_the_pin() -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError) as failure:
             await modem.unlock("1234")
+        assert "1234" not in f"{failure.value} {failure.value.command}"
         port.says["AT+CPIN?"] = ["+CPIN: SIM PIN", "+CPIN: SIM PIN", "+CPIN: READY"]
         await modem.unlock("1234")
         assert port.sent.count(ENTER) == 2
