@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from controller.api import accounts, enrolment, faults, hubs, lists, plus, tasks, watch
 from controller.api.attempts import Attempts
+from controller.api.bodies import BodyLimit
 from controller.api.doors import HANDLERS, Services
 from controller.services.database import Database
 from controller.services.lane_forecast import Pace
@@ -68,6 +69,7 @@ def create_api(
     api = FastAPI(
         title="Mini Hub controller", version="1", responses=_ERRORS, exception_handlers=HANDLERS, redoc_url=None
     )
+    api.add_middleware(BodyLimit)
     api.state.services = Services(database, now)
     api.state.metrics = metrics
     api.state.pace = pace

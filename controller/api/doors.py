@@ -114,7 +114,9 @@ async def on_invalid(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer what the framework refuses (unknown path, method) in the same shape."""
     assert isinstance(error, HTTPException)
-    code = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    code = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(
+        error.status_code, "http_error"
+    )
     document = error_document(code, str(error.detail), "see /openapi.json", {})
     return JSONResponse(document, status_code=error.status_code, headers=error.headers)
 

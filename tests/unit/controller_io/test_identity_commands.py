@@ -12,7 +12,6 @@ from controller.cli import main as _registers
 from controller.cli.main import app
 from controller.pki.reading import read_certificate, read_revocation_list
 
-
 assert callable(_registers)
 
 

@@ -97,6 +97,26 @@ async def test_nonsense_is_422(hub: httpx.AsyncClient, path: str, body: dict[str
     assert (answer.status_code, set(answer.json())) == (422, {"error"})
 
 
+@pytest.mark.parametrize(("path", "most"), [("/v1/enrolments/claim", 64 * 1024), ("/v1/accounts", 8 * 1024 * 1024)])
+async def test_a_body_is_bounded_with_a_key_or_without(
+    depot: Depot, hub: httpx.AsyncClient, path: str, most: int
+) -> None:
+    headers = {**bearer(depot, Role.OPERATOR), "Content-Type": "application/json"}
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 16 * 1024
+            yield b" " * 16 * 1024
+
+    answer = await hub.post(path, content=endless(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert read <= most + 32 * 1024
+    fits = await hub.post(path, content=b" " * (most - 2) + b"{}", headers=headers)
+    assert fits.status_code == 422
+
+
 async def test_without_an_authority_it_is_503(depot: Depot) -> None:
     code = depot.code(depot.new_hub())
     transport = httpx.ASGITransport(api_of(depot, signs=False))
