@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.carrier import GOOD, Account, Manners, Platform, ProvisioningError, SimOrder, load_manners
-from simulator.carrier.manners import Maintenance, MannersError
+from simulator.carrier.manners import Maintenance, MannersError, draw
 from simulator.carrier.platform import Answer
 from simulator.carrier.services import RequestRefusedError
 
@@ -345,3 +345,11 @@ def test_manners_come_from_a_file_and_mistakes_are_named(tmp_path: Any) -> None:
             load_manners(str(path))
     with pytest.raises(MannersError, match="say good, real"):
         load_manners("rude")
+
+
+def test_short_times_are_common_and_the_longest_do_come() -> None:
+    random = Random(4)
+    drawn = sorted(draw(random, (0.0, 1800.0)) for _ in range(2000))
+    assert 20 < drawn[1000] < 80  # log-uniform: the middle is where half of the logarithm is
+    assert drawn[0] < 0.1
+    assert 1700 < drawn[-1] <= 1800
