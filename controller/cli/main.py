@@ -30,6 +30,16 @@ DATABASE: Final = "sqlite:///hub-controller.db"
 DatabaseUrl = Annotated[
     str, typer.Option(envvar="MINIHUB_DATABASE_URL", help="sqlite:///PATH or postgresql://USER@HOST/NAME")
 ]
+CarrierUrl = Annotated[
+    str | None,
+    typer.Option(envvar="MINIHUB_CARRIER_URL", help="TMF640 platform, or osmo-hlr://HOST[?create=yes]. Default: none."),
+]
+CourierUrl = Annotated[
+    str | None, typer.Option(envvar="MINIHUB_COURIER_URL", help="HTTP courier. Default: a file in the outbox.")
+]
+SmsUrl = Annotated[
+    str | None, typer.Option(envvar="MINIHUB_SMS_URL", help="http(s):// gateway or smpp:// centre for SMS.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -103,12 +113,7 @@ def serve(
     broker_ca: Annotated[Path | None, typer.Option(help="CA certificates of the broker (mqtts).")] = None,
     broker_certificate: Annotated[Path | None, typer.Option(help="Our certificate for the broker (mqtts).")] = None,
     broker_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
-    carrier_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="MINIHUB_CARRIER_URL", help="TMF640 platform, or osmo-hlr://HOST[?create=yes]. Default: none."
-        ),
-    ] = None,
+    carrier_url: CarrierUrl = None,
     carrier_token: Annotated[
         str, typer.Option(envvar="MINIHUB_CARRIER_TOKEN", help="Bearer token; better by the environment.")
     ] = "",
@@ -143,12 +148,8 @@ def serve(
         str | None, typer.Option(envvar="MINIHUB_SMTP_URL", help="smtp://[USER:PASSWORD@]HOST:PORT for e-mail.")
     ] = None,
     sender: Annotated[str, typer.Option(help="From address of e-mail.")] = "service@minihub.invalid",
-    sms_url: Annotated[
-        str | None, typer.Option(envvar="MINIHUB_SMS_URL", help="http(s):// gateway or smpp:// centre for SMS.")
-    ] = None,
-    courier_url: Annotated[
-        str | None, typer.Option(envvar="MINIHUB_COURIER_URL", help="HTTP courier. Default: a file in the outbox.")
-    ] = None,
+    sms_url: SmsUrl = None,
+    courier_url: CourierUrl = None,
     quiet_window: Annotated[str, typer.Option(help="'policy' (02:00-05:00 local) or 'immediate'.")] = "policy",
     log_level: Annotated[str, typer.Option(envvar="MINIHUB_LOG_LEVEL", help="debug, info, warning or error.")] = "info",
     as_json: AsJson = False,
