@@ -156,6 +156,8 @@ class Stage:
     key: str
     http: httpx.AsyncClient
     controllers: dict[str, Child] = field(default_factory=dict)
+    program: tuple[str, ...] = CONTROLLER
+    environment: dict[str, str] = field(default_factory=dict)
     admin: Admin = field(init=False)
 
     @property
@@ -168,7 +170,8 @@ class Stage:
         where = ["--broker-url", self.broker.url, "--carrier-url", self.platform.url, "--outbox", str(self.directory)]
         manner = ["--quiet-window", "immediate", "--carrier-rate", "0", "--carrier-concurrency", "4"]
         log = self.directory / f"{name}.log"
-        child = await start([*CONTROLLER, *fixed, *where, *manner, *more], log, MINIHUB_CARRIER_TOKEN="secret")
+        environment = {"MINIHUB_CARRIER_TOKEN": "secret", **self.environment}
+        child = await start([*self.program, *fixed, *where, *manner, *more], log, **environment)
         self.controllers[name] = child
         self.admin = Admin(child.url, self.key, self.http)
         return child
