@@ -58,10 +58,6 @@ class Fact:
             if instant is not None and instant.tzinfo is not UTC:
                 object.__setattr__(self, name, utc(instant))
 
-    def is_known_at(self, instant: datetime) -> bool:
-        """Say whether this version was the known one at `instant`."""
-        return self.recorded_at <= instant < self.superseded_at
-
 
 class Jurisdiction(StrEnum):
     """The three sets of bank holidays of the United Kingdom."""

@@ -10,7 +10,8 @@ from controller.domain.cause import Cause, CauseKind, cause_of
 from controller.domain.decisions import Basis
 from controller.domain.eligibility import broadband_benefits
 from controller.domain.exclusions import exclusions
-from controller.domain.qualifying import qualifies
+from controller.domain.hub_benefit import mini_hub_owed
+from controller.domain.qualifying import diagnostics_end, qualifies
 from controller.domain.rule_sets import RULE_SETS
 
 RULES = RULE_SETS[0]
@@ -126,3 +127,38 @@ def test_what_stage_one_rests_on() -> None:
     }
     over = home.adding(diagnostics_finished=[f.DiagnosticsFinished(fault_id="f", at=AT)])
     assert qualifies(over, "f", AT, RULES).inputs["diagnostics_finished"] is True
+
+
+def test_a_present_plus_service_is_its_own_clause_whatever_ended_before_it() -> None:
+    ended = replace(PLUS, service_id="r", starts_on=date(2025, 1, 1), last_day=date(2025, 12, 31))
+    assert broadband_benefits(f.Facts(services=(ended, PLUS)), "l", AT, RULES).clause == "T§2"
+
+
+def test_of_several_ends_of_the_tests_the_first_counts() -> None:
+    ends = [f.DiagnosticsFinished(fault_id="f", at=AT + minutes * MINUTE) for minutes in (9, 5, 7)]
+    found = diagnostics_end(HOME.adding(diagnostics_finished=ends), "f", AT + 10 * MINUTE)
+    assert found is not None
+    assert found.at == AT + 5 * MINUTE
+
+
+def test_a_branded_hub_is_switched_on_without_anything_to_look_at() -> None:
+    home = HOME.adding(
+        observations=[seen("line_test:no_sync")],
+        hub_assignments=[f.HubAssignment(hub_id="h", line_id="l", dispatched_at=AT - 60 * MINUTE)],
+        brand_findings=[f.BrandFinding(hub_id="h", verdict=f.BrandVerdict.BT_BRANDED, found_at=AT - MINUTE)],
+    )
+    decision = mini_hub_owed(home, "f", AT, RULES)
+    assert (decision.target, decision.flags) == ("h", ())
+
+
+def test_a_persons_word_stands_on_the_open_list() -> None:
+    word = f.Determination(
+        determination_id="d",
+        kind=f.DeterminationKind.FAULT_QUALIFIES,
+        subject_id="f",
+        by="Ann",
+        reason="heard the noise",
+        at=AT,
+    )
+    decision = qualifies(HOME.adding(determinations=[word]), "f", AT, RULES)
+    assert (decision.outcome, decision.clause, decision.basis) == ("qualifies", "T§10b", Basis.OPERATOR)
