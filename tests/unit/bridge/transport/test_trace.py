@@ -125,7 +125,8 @@ def test_a_replay_that_is_over_is_a_lost_port(tmp_path: Path) -> None:
             await channel.execute(command)
         async with asyncio.timeout(1):
             with pytest.raises(PortLostError, match="over"):
-                await channel.execute(Command("AT+CSQ", Prefixed("+CSQ")))
+                async for _ in channel.events():
+                    pass
         await channel.close()
 
     run(replay())
