@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, select
 
 from controller.services.actor import Actor
@@ -44,10 +45,12 @@ def release(session: Session, actor: Actor, now: datetime, *, account: str, hold
 
 
 def _row(session: Session, account: str) -> CarrierLane:
-    """Return the lane's row, locked, starting one that was never used."""
-    row = session.exec(select(CarrierLane).where(CarrierLane.id == account).with_for_update()).first()
+    """Return the lane's row, locked, starting one that was never used; two may start it at once."""
+    statement = select(CarrierLane).where(CarrierLane.id == account).with_for_update()
+    row = session.exec(statement).first()
     if row is None:
-        row = CarrierLane(id=account)
-        session.add(row)
-        session.flush()
+        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        begun = insert(CarrierLane).values(id=account, calls=0).on_conflict_do_nothing()
+        session.connection().execute(begun)
+        row = session.exec(statement).one()
     return row

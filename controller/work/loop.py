@@ -76,7 +76,7 @@ class WorkLoop:
         self._wake.set()
 
     async def run(self) -> None:
-        """Claim and handle. A failing database is waited for, never fatal."""
+        """Claim and handle. A failing database, or a look that fails, is waited for, never fatal."""
         unsubscribe = self._database.subscribe(self._committed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -85,6 +85,10 @@ class WorkLoop:
                         await self._step(group)
                     except DatabaseError as error:
                         self._log.warning("database_unavailable", error=error.message)
+                        await asyncio.sleep(DATABASE_PAUSE_S)
+                    except Exception:
+                        # One look that went wrong must not end the controller.
+                        self._log.exception("unforeseen")
                         await asyncio.sleep(DATABASE_PAUSE_S)
         finally:
             unsubscribe()

@@ -23,7 +23,7 @@ from controller.domain.sim import SimState
 from controller.services import sims
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.work.loop import WorkLoop
+from controller.work.loop import Work, WorkLoop
 from controller.work.sims import Sims
 from simulator.virtual.loop import run_virtual
 
@@ -155,3 +155,29 @@ def test_a_throttled_lane_lets_nobody_call_until_it_opens_and_forgets_nobody() -
     assert left == []
     times = [at for at, _ in platform.asked]
     assert times[1] - times[0] >= 30
+
+
+def test_a_look_that_fails_does_not_end_the_loop() -> None:
+    async def work() -> int:
+        database = Database("sqlite://")
+        SQLModel.metadata.create_all(database.engine)
+        looks = 0
+
+        async def gate() -> float:
+            nonlocal looks
+            looks += 1
+            if looks < 3:
+                raise ValueError("unforeseen")
+            return 60.0
+
+        async def handle(_claim: object) -> None: ...
+
+        loop = WorkLoop(Work("sims", 1, handle, gate), database, now, poll_s=60)
+        task = asyncio.create_task(loop.run())
+        await asyncio.sleep(10)
+        loop.stop()
+        await task
+        await database.close()
+        return looks
+
+    assert run_virtual(work()) >= 3
