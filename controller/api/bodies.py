@@ -5,11 +5,15 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.services import lists
+
 # The largest honest body is 10,000 line events.
 LARGEST: Final = 8 * 1024 * 1024
 # Who has no key yet sends a request and a certificate.
 LARGEST_WITHOUT_KEY: Final = 64 * 1024
 WITHOUT_KEY: Final = "/v1/enrolments/"
+# Lists of names are megabytes, and bounded by their own route, after it saw an administrator's key.
+LISTS: Final = "/v1/lists"
 
 
 class BodyLimit:
@@ -22,7 +26,7 @@ class BodyLimit:
         """Pass the request on, its body counted."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        most = LARGEST_WITHOUT_KEY if scope["path"].startswith(WITHOUT_KEY) else LARGEST
+        most = _most(scope["path"])
         read = 0
 
         async def counted() -> Message:
@@ -34,3 +38,9 @@ class BodyLimit:
             return message
 
         return await self._app(scope, counted, send)
+
+
+def _most(path: str) -> int:
+    if path.startswith(WITHOUT_KEY):
+        return LARGEST_WITHOUT_KEY
+    return lists.MOST_BYTES + LARGEST if path.startswith(LISTS) else LARGEST

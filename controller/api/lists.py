@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
 from controller.api import schemas, views
@@ -52,10 +52,16 @@ async def set_level(level: LevelName, body: schemas.Level, door: ServicesDep, ac
 
 
 @router.get("/lists/{digest}", response_class=Response)
-async def get_list(digest: ListDigest, door: ServicesDep) -> Response:
+async def get_list(
+    digest: ListDigest, door: ServicesDep, if_none_match: Annotated[str | None, Header(max_length=256)] = None
+) -> Response:
     """Return a category list by its digest: hubs believe the digest in their document, so anybody may read."""
+    tag = f'"{digest}"'
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "ETag": tag, "X-Content-Type-Options": "nosniff"}
+    if if_none_match is not None and tag in if_none_match:
+        # Named by its content, it can't have changed (RFC 9110 13.1.2).
+        return Response(status_code=304, headers=headers)
     body = await door.run(lists.body_of, _HUBS, digest=digest)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
