@@ -3,7 +3,8 @@
 The system clock is never consulted: it starts anywhere after a cold boot and anyone may set it. What is known is
 (1) the boot clock, which only counts, (2) a floor, below which time cannot be: the issue time of every authenticated
 document and what was known before the last power cut, and (3) an anchor from the network (NITZ). The network's word
-is not authenticated, so it is bounded: never below the floor, never moving a running clock by more than MAX_STEP_MS.
+is not authenticated, so it is bounded: never taken for less than the floor, refused when it is further below, never
+moving a running clock by more than MAX_STEP_MS.
 Without an anchor in this boot there is no time, and a lease cannot be live.
 """
 
@@ -65,11 +66,13 @@ class Clock:
     def offer(self, at_ms: int) -> bool:
         """Take the network's word for the time if it is within bounds; returns whether it was taken.
 
-        A word below the floor is refused: believing it would let a replayed network prolong a lease. Two words that
-        disagree by more than MAX_STEP_MS leave neither believed: time is unknown until the next.
+        Networks tell whole seconds and may be late, so a word up to MAX_STEP_MS below the floor stands for the floor
+        itself; one further below is refused: a replayed network would prolong a lease. Two words that disagree by more
+        than MAX_STEP_MS leave neither believed: time is unknown until the next.
         """
-        if not self.floor_ms <= at_ms <= LATEST_MS:
+        if not self.floor_ms - MAX_STEP_MS <= at_ms <= LATEST_MS:
             return False
+        at_ms = max(at_ms, self.floor_ms)
         now = self.now_ms()
         if now is not None and abs(at_ms - now) > MAX_STEP_MS:
             self._anchor = None

@@ -30,14 +30,21 @@ def test_an_anchor_runs_with_uptime() -> None:
     assert clock.now_ms() == NOW + 5000
 
 
-def test_a_word_below_the_floor_is_refused_and_the_floor_itself_runs() -> None:
+def test_a_word_far_below_the_floor_is_refused_and_the_floor_itself_runs() -> None:
     uptime = Uptime()
     clock = Clock(uptime, floor_ms=NOW)
-    assert not clock.offer(NOW - 1)
+    assert not clock.offer(NOW - MAX_STEP_MS - 1)
     uptime.s += 60
     assert clock.floor_ms == NOW + 60_000
-    assert not clock.offer(NOW + 59_000)
-    assert clock.offer(NOW + 61_000)
+    assert not clock.offer(NOW + 59_999 - MAX_STEP_MS)
+    assert clock.now_ms() is None
+
+
+@given(late_ms=st.integers(0, MAX_STEP_MS))
+def test_a_network_that_is_a_little_late_stands_for_the_floor(late_ms: int) -> None:
+    clock = Clock(Uptime(), floor_ms=NOW)
+    assert clock.offer(NOW - late_ms)
+    assert clock.now_ms() == NOW
 
 
 def test_a_document_raises_the_floor_and_with_it_the_time() -> None:
