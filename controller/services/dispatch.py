@@ -146,14 +146,17 @@ def of_fault(session: Session, fault_id: str) -> DispatchOrder | None:
 
 
 def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str) -> tuple[DispatchOrder, ...]:
-    """Return an account's orders, oldest first."""
+    """Return an account's orders, oldest first; reading them is audited."""
     del actor, now
     statement = (
         select(DispatchOrder)
         .where(DispatchOrder.account_id == account_id)
         .order_by(col(DispatchOrder.ordered_at), DispatchOrder.id)
     )
-    return tuple(session.exec(statement))
+    found = tuple(session.exec(statement))
+    if found:
+        journal.audited(session, "account", account_id, "read_dispatch_orders")
+    return found
 
 
 def _follow(session: Session, actor: Actor, now: datetime, row: DispatchOrder) -> None:

@@ -179,9 +179,10 @@ def reopen(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> F
 
 
 def view(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> FaultView:
-    """Return a fault with everything that was decided, promised and told. Raises NotFoundError."""
+    """Return a fault with everything that was decided, promised and told; audited. Raises NotFoundError."""
     del actor, now
     fault = versions.present(session, Fault, fault_id)
+    journal.audited(session, "fault", fault_id, "read")
     history = decisions.of_fault(session, fault_id, with_history=True)
     told = session.exec(select(Notice).where(Notice.fault_id == fault_id).order_by(col(Notice.owed_at), Notice.id))
     return FaultView(

@@ -261,9 +261,10 @@ class HubView:
 
 
 def view(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> HubView:
-    """Return everything about a hub. Raises NotFoundError."""
+    """Return everything about a hub, its SIM and its line too; audited. Raises NotFoundError."""
     del actor
     hub = versions.present(session, Hub, hub_id)
+    journal.audited(session, "hub", hub_id, "read")
     state = desired.state_of(session, hub_id)
     return HubView(
         hub=hub,

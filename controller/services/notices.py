@@ -200,10 +200,13 @@ def withdraw(session: Session, fault_id: str, kind: str, now: datetime) -> bool:
 
 
 def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str) -> tuple[Notice, ...]:
-    """Return the notices to an account's holder, oldest first."""
+    """Return the notices to an account's holder, oldest first; reading them is audited."""
     del actor, now
     statement = select(Notice).where(Notice.account_id == account_id).order_by(col(Notice.owed_at), Notice.id)
-    return tuple(session.exec(statement))
+    found = tuple(session.exec(statement))
+    if found:
+        journal.audited(session, "account", account_id, "read_notices")
+    return found
 
 
 def _owe_one(

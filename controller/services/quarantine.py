@@ -45,10 +45,16 @@ def count(session: Session) -> int:
 
 
 def newest(session: Session, actor: Actor, now: datetime, *, limit: int = 100) -> tuple[Quarantined, ...]:
-    """Return the messages set aside, newest first; those that were replayed stay until they are too old."""
+    """Return the messages set aside, newest first; those that were replayed stay until they are too old.
+
+    Nobody knows what is in them, so reading them is audited as if it were personal.
+    """
     del actor, now
     order = (col(Quarantined.at).desc(), col(Quarantined.id).desc())
-    return tuple(session.exec(select(Quarantined).order_by(*order).limit(limit)))
+    found = tuple(session.exec(select(Quarantined).order_by(*order).limit(limit)))
+    if found:
+        journal.audited(session, "quarantine", found[0].id, "read", messages=len(found))
+    return found
 
 
 def get(session: Session, message_id: str) -> Quarantined:
@@ -74,6 +80,7 @@ def refused(session: Session, row: Quarantined, reason: str) -> None:
     """Record why a replay changed nothing: the message stays."""
     row.reason = reason[:300]
     session.add(row)
+    journal.audited(session, "quarantine", row.id, "replay_refused")
 
 
 def _alarm(session: Session, now: datetime) -> None:

@@ -76,10 +76,13 @@ def of_thing(session: Session, kind: str, key: str) -> OperatorTask | None:
 
 
 def list_open(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[OperatorTask, ...]:
-    """Return the open tasks, the oldest first."""
+    """Return the open tasks, the oldest first; reading them is audited, once under each account."""
     del actor, now
     statement = select(OperatorTask).where(col(OperatorTask.closed_at).is_(None))
-    return tuple(session.exec(statement.order_by(col(OperatorTask.opened_at), OperatorTask.id).limit(limit)))
+    found = tuple(session.exec(statement.order_by(col(OperatorTask.opened_at), OperatorTask.id).limit(limit)))
+    for account_id in sorted({row.account_id for row in found}):
+        journal.audited(session, "account", account_id, "read_tasks")
+    return found
 
 
 def _close(session: Session, row: OperatorTask, now: datetime, *, by: str, outcome: str, note: str) -> None:
