@@ -22,7 +22,6 @@ from controller.carrier.port import (
     Accepted,
     Done,
     HubSetting,
-    News,
     NotUnderstoodError,
     Observation,
     OperationState,
@@ -32,6 +31,7 @@ from controller.carrier.port import (
     UnknownSimError,
     UnreachableError,
     UntrustedWebhookError,
+    Webhook,
 )
 from controller.domain.sim import SimState
 
@@ -125,7 +125,7 @@ class OsmoHlrCarrier:
         del callback, secret
         raise RefusedError("a home location register sends no webhooks: use --callback-url none")
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> tuple[News, ...]:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> Webhook:
         """Raise UntrustedWebhookError: whoever sent this is not the register."""
         del headers, body, secret
         raise UntrustedWebhookError("a home location register sends no webhooks")

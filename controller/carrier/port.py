@@ -133,6 +133,14 @@ class OperationNews:
 News = Observation | OperationNews
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One event of the platform's: `event_id` is the same each time it is delivered."""
+
+    event_id: str
+    news: tuple[News, ...]
+
+
 class Carrier(Protocol):
     """One account on one platform. Every call has a deadline and raises CarrierError, nothing else.
 
@@ -158,8 +166,8 @@ class Carrier(Protocol):
     async def listen(self, callback: str, secret: str) -> None:
         """Have changes sent to `callback`, signed with `secret`. Idempotent."""
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> tuple[News, ...]:
-        """Check the signature and return the news. Raises UntrustedWebhookError or NotUnderstoodError."""
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> Webhook:
+        """Check the signature and return the event. Raises UntrustedWebhookError or NotUnderstoodError."""
 
 
 def iccid_of_service(service_id: str) -> str:

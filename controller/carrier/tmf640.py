@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import httpx
 import msgspec
@@ -32,6 +32,7 @@ from controller.carrier.port import (
     UnknownSimError,
     UnreachableError,
     UntrustedWebhookError,
+    Webhook,
     iccid_of_service,
 )
 from controller.domain.sim import SimState
@@ -81,7 +82,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class _Webhook(msgspec.Struct, frozen=True, rename="camel"):
-    event_id: str
+    event_id: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,100}$")]
     event_type: str
     event: _Event
 
@@ -133,19 +134,14 @@ class Tmf640Carrier:
         body = {"callback": callback, "query": "", "secret": secret}
         await self._call("POST", "/hub", json=body)
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> tuple[News, ...]:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, secret: str) -> Webhook:
         """Check the HMAC over the bytes, then read one event. Repetition and order don't matter: versions do."""
         given = {name.lower(): value for name, value in headers.items()}.get(SIGNATURE, "")
         wanted = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         if not secret or not hmac.compare_digest(given.encode(), wanted.encode()):
             raise UntrustedWebhookError("the webhook's signature is missing or wrong")
-        event = _understood(body, _Webhook).event
-        if event.service is not None:
-            return (observation_of(event.service),)
-        if event.monitor is not None:
-            iccid = iccid_of_service(event.monitor.source_href.rstrip("/").rsplit("/", 1)[-1])
-            return (OperationNews(event.monitor.id, iccid, _progress(event.monitor)),)
-        return ()
+        read = _understood(body, _Webhook)
+        return Webhook(read.event_id, _news(read.event))
 
     async def _call(self, method: str, path: str, *, changes: bool = False, **options: Any) -> httpx.Response:
         try:
@@ -158,6 +154,15 @@ class Tmf640Carrier:
             raise kind(f"the carrier's answer was lost ({type(error).__name__})") from error
         _raise_for(response, path, changes=changes)
         return response
+
+
+def _news(event: _Event) -> tuple[News, ...]:
+    if event.service is not None:
+        return (observation_of(event.service),)
+    if event.monitor is not None:
+        iccid = iccid_of_service(event.monitor.source_href.rstrip("/").rsplit("/", 1)[-1])
+        return (OperationNews(event.monitor.id, iccid, _progress(event.monitor)),)
+    return ()
 
 
 def observation_of(service: _Service) -> Observation:

@@ -1,4 +1,4 @@
-"""The carrier's webhooks: checked, then taken in like any observation. Order and repetition don't matter.
+"""The carrier's webhooks: checked, taken in once under their event's id, like any observation. Order doesn't matter.
 
 An operation that ended says only "look at the SIM": its row becomes due, and the work loop reads.
 """
@@ -13,11 +13,11 @@ from sqlmodel import Session, select
 
 from controller.carrier.port import (
     Carrier,
-    News,
     NotUnderstoodError,
     Observation,
     OperationState,
     UntrustedWebhookError,
+    Webhook,
 )
 from controller.services import owed, sims
 from controller.services.actor import Actor
@@ -36,7 +36,7 @@ def carrier_router(database: Database, carrier: Carrier, secret: str, now: Calla
     log = structlog.get_logger("controller.carrier")
 
     @router.post(PATH, status_code=204, response_class=Response, tags=["hooks"])
-    async def take_webhook(request: Request) -> Response:
+    async def receive(request: Request) -> Response:
         """Take one event of the carrier's."""
         body = bytearray()
         async for part in request.stream():
@@ -44,22 +44,24 @@ def carrier_router(database: Database, carrier: Carrier, secret: str, now: Calla
             if len(body) > LARGEST:
                 return Response(status_code=413)
         try:
-            news = carrier.read_webhook(request.headers, bytes(body), secret)
+            webhook = carrier.read_webhook(request.headers, bytes(body), secret)
         except UntrustedWebhookError as error:
             log.warning("webhook_untrusted", error=str(error))
             return Response(status_code=401)
         except NotUnderstoodError as error:
             log.warning("webhook_not_understood", error=str(error))
             return Response(status_code=400)
-        await database.run(take_news, actor=ACTOR, now=now(), news=news)
+        await database.run(take_webhook, actor=ACTOR, now=now(), webhook=webhook)
         return Response(status_code=204)
 
     return router
 
 
-def take_news(session: Session, actor: Actor, now: datetime, *, news: tuple[News, ...]) -> None:
-    """Record what a webhook says."""
-    for item in news:
+def take_webhook(session: Session, actor: Actor, now: datetime, *, webhook: Webhook) -> None:
+    """Record what a webhook says, once: with its event's id, or not at all."""
+    if not sims.seen_event(session, actor, now, event_id=webhook.event_id):
+        return
+    for item in webhook.news:
         if isinstance(item, Observation):
             observe(session, actor, now, observation=item)
         elif item.state is not OperationState.RUNNING:

@@ -189,7 +189,7 @@ async def test_webhooks_are_signed_and_say_what_was_observed(platform: Platform,
 
 
 def observations(carrier: Carrier, received: list[tuple[dict[str, str], bytes]]) -> list[Observation]:
-    news = [item for headers, body in received for item in carrier.read_webhook(headers, body, "shared secret")]
+    news = [item for headers, body in received for item in carrier.read_webhook(headers, body, "shared secret").news]
     return [item for item in news if isinstance(item, Observation)]
 
 
