@@ -1,6 +1,7 @@
 """One step of a plan, and the facts it read back. Nothing here decides."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from device_agent.facts import GateFacts
@@ -62,9 +63,17 @@ class Gate:
         seen = await self._host.dnsmasq.start(dns, known.wanted)
         return replace(known, filter=seen, changing=False)
 
+    async def count_names(self, categories: Sequence[str]) -> dict[str, int]:
+        """Count the refused names of these categories from now on; returns the ports where they are to be asked."""
+        return {} if self._host.names is None else await self._host.names.listen(categories)
+
     async def stop(self) -> None:
         """Close, then end the filter: the order of a clean end."""
-        await self._host.nft.close_forwarding()
-        await self._host.dnsmasq.stop()
-        if self._host.watch is not None:
-            self._host.watch.close()
+        try:
+            await self._host.nft.close_forwarding()
+            await self._host.dnsmasq.stop()
+        finally:
+            if self._host.names is not None:
+                self._host.names.close()
+            if self._host.watch is not None:
+                self._host.watch.close()

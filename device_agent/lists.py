@@ -76,11 +76,28 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The files to filter by; `missing` names categories that have none, `stale` that some are older."""
+    """The files to filter by and the category of each; `missing` names categories that have none.
+
+    `stale`: some are older than wanted.
+    """
 
     paths: tuple[Path, ...] = ()
+    categories: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     stale: bool = False
+
+
+def countable(wanted: Sequence[Wanted], most_bytes: int) -> tuple[str, ...]:
+    """The categories whose refused names may be counted: in the document's order, while their lists fit together.
+
+    A name that is counted costs dnsmasq some 160 bytes more.
+    """
+    counted, left = [], most_bytes
+    for item in wanted:
+        if item.size <= left:
+            counted.append(item.category)
+            left -= item.size
+    return tuple(counted)
 
 
 class Lists:
@@ -95,7 +112,7 @@ class Lists:
 
     def resolve(self, wanted: Sequence[Wanted]) -> Resolved:
         """What is here for each wanted list, verified by its bytes (once in each life of the agent)."""
-        paths, missing, stale = [], [], False
+        paths, categories, missing, stale = [], [], [], False
         kept = self._kept()
         for item in wanted:
             digest = item.digest if self._holds(item.digest) else kept.get(item.category, "")
@@ -104,7 +121,8 @@ class Lists:
                 continue
             stale = stale or digest != item.digest
             paths.append(self._path(digest))
-        return Resolved(tuple(paths), tuple(missing), stale)
+            categories.append(item.category)
+        return Resolved(tuple(paths), tuple(categories), tuple(missing), stale)
 
     async def fetch(self, wanted: Sequence[Wanted], now_ms: int) -> bool:
         """Fetch what is not here and due; returns whether anything new is.

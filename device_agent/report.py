@@ -4,7 +4,7 @@ TR-181: registration and signal are Device.Cellular.Interface.{i}, the bearer's 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -137,6 +137,7 @@ class Whole:
     sent_bytes: tuple[int, int] = (0, 0)
     certificate: CertificateFacts | None = None
     doorbell: tuple[int, int] = (0, 0)
+    refused_names: Mapping[str, int] = field(default_factory=dict)
 
 
 def conditions(whole: Whole, previous: Sequence[Condition], uptime_ms: int) -> tuple[Condition, ...]:
@@ -221,7 +222,7 @@ def reported(
         identity=_identity(whole),
         network=_network(whole.modem),
         bearer=_bearer(whole),
-        filter=_filter(whole.gate),
+        filter=_filter(whole.gate, whole.refused_names),
         requests=tuple(whole.requests)[-32:],
         spool=tuple(SpoolReport(boot=span.boot, oldest=span.oldest, newest=span.newest) for span in spool),
         doorbell=DoorbellReport(rung=whole.doorbell[0], ignored=whole.doorbell[1]),
@@ -276,8 +277,9 @@ def _bearer(whole: Whole) -> BearerReport:
     )
 
 
-def _filter(gate: GateFacts) -> FilterReport:
+def _filter(gate: GateFacts, names: Mapping[str, int]) -> FilterReport:
     state = _FILTER.get(gate.filter_status, FilterState.ABSENT)
+    walls = gate.firewall.refused if gate.firewall else {}
     shown = gate.wanted if state is not FilterState.ABSENT else None
     unusable = gate.wanted.unusable if gate.wanted else ()
     reason = gate.problem or (f"{len(unusable)} entries are no host names" if unusable else "")
@@ -288,7 +290,7 @@ def _filter(gate: GateFacts) -> FilterReport:
         level=gate.level,
         digest=shown.rules_digest if shown else None,
         reason=reason[:256],
-        refused_by_category=dict(gate.firewall.refused) if gate.firewall else {},
+        refused_by_category={kind: walls.get(kind, 0) + names.get(kind, 0) for kind in {**walls, **names}},
     )
 
 

@@ -89,9 +89,10 @@ class Network_(_Section, frozen=True, kw_only=True):  # noqa: N801  # the sectio
 
 
 class Lists(_Section, frozen=True, kw_only=True):
-    """Category lists: what may be fetched in a week, and for tests a CA file."""
+    """Category lists: what may be fetched in a week, up to how many bytes of names are counted; for tests a CA file."""
 
     weekly_bytes: Annotated[int, msgspec.Meta(ge=0)] = 64 * 1024 * 1024
+    counted_bytes: Annotated[int, msgspec.Meta(ge=0)] = 4 * 1024 * 1024
     ca: str = ""
 
 

@@ -277,6 +277,7 @@ class Agent:
             sent_bytes=board.total_bytes,
             certificate=board.certificate,
             doorbell=(self._doorbell.rung_times, self._doorbell.ignored),
+            refused_names=self._host.names.counts() if self._host.names is not None else {},
         )
         return report.reported(
             whole,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, assert_never
@@ -10,7 +11,7 @@ from device_agent.act import Gate
 from device_agent.config import Config
 from device_agent.facts import ControlsWanted, GateFacts, NetworkPolicy, Reason
 from device_agent.lanes.board import Alarm, Board, Change
-from device_agent.lists import Lists
+from device_agent.lists import Lists, Resolved, countable
 from device_agent.plan import (
     ApplyFilter,
     Close,
@@ -153,7 +154,7 @@ class GateLane:
             _log.warning("not closed by hand", extra={"error": str(error)})
 
     async def _observe(self) -> None:
-        self._follow_goal()
+        await self._follow_goal()
         now = self._uptime()
         if self._looked_ms is None or now - self._looked_ms >= FIREWALL_LOOK_MS:
             self._set(await self._gate.observe(self._board.gate, self._firewall(), self._dns))
@@ -161,7 +162,7 @@ class GateLane:
         else:
             self._set(await self._gate.observe_filter(self._board.gate, self._dns))
 
-    def _follow_goal(self) -> None:
+    async def _follow_goal(self) -> None:
         """Render the filter that the document wants, if it changed; forwarding closes until it is in force."""
         controls, dns = self._board.goal.controls, self._dns_settings()
         if controls is None:
@@ -173,8 +174,12 @@ class GateLane:
             if self._in_force():
                 self._set(replace(self._board.gate, changing=False))
             return
+        ports = await self._gate.count_names(self._counted(controls))
+        if controls is not self._board.goal.controls:
+            # A document came meanwhile: what it wants is rendered by the round that it woke.
+            return
         resolved = self._lists.resolve(controls.lists)
-        rules = FilterRules(controls.enabled, resolved.paths, controls.allow, controls.deny, controls.safe_search)
+        rules = _rules(controls, resolved, ports)
         before = self._board.gate.wanted
         wanted = render(dns, rules, Path(self._config.state) / "dnsmasq.conf")
         self._dns, self._rendered_for, self._looked_ms = dns, (controls, dns), None
@@ -183,6 +188,9 @@ class GateLane:
         self._board.gate = replace(gate, stale=resolved.stale)
         self._set(replace(self._board.gate, changing=changed and not self._in_force()))
         self._board.tell(Change.GATE)
+
+    def _counted(self, controls: ControlsWanted) -> tuple[str, ...]:
+        return countable(controls.lists, self._config.lists.counted_bytes) if controls.enabled else ()
 
     def _in_force(self) -> bool:
         """Whether the running filter is the wanted one, as last read back."""
@@ -281,6 +289,13 @@ class GateLane:
 
     def _uptime(self) -> int:
         return self._board.clock.uptime_ms()
+
+
+def _rules(controls: ControlsWanted, resolved: Resolved, ports: Mapping[str, int]) -> FilterRules:
+    """What is refused; the names of a category without a port are refused without being counted."""
+    by_category = zip(resolved.categories, resolved.paths, strict=True)
+    counters = {path: ports[category] for category, path in by_category if category in ports}
+    return FilterRules(controls.enabled, resolved.paths, controls.allow, controls.deny, controls.safe_search, counters)
 
 
 def _network_policy(config: Config) -> NetworkPolicy:

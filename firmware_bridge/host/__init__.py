@@ -12,6 +12,7 @@ from firmware_bridge.host.hostapd import Hostapd
 from firmware_bridge.host.nft import Nft
 from firmware_bridge.host.power import Line
 from firmware_bridge.host.process import Runner, SystemRunner
+from firmware_bridge.host.refused_names import LoopbackCounter, NameCounter
 from firmware_bridge.host.watch import RuleSetWatch
 
 
@@ -26,6 +27,8 @@ class Host:
     light: Line
     # None where the kernel is not ours to listen to: the rule set is then only looked at from time to time.
     watch: RuleSetWatch | None = None
+    # None where refused names are not counted.
+    names: NameCounter | None = None
 
 
 def open_host(
@@ -36,6 +39,7 @@ def open_host(
     light: str = "",
     runner: Runner | None = None,
     resolver: Resolver | None = None,
+    names: NameCounter | None = None,
 ) -> Host:
     """Assemble the tools; `directory` holds what they need written. Starts nothing."""
     run = runner or SystemRunner()
@@ -46,4 +50,5 @@ def open_host(
         modem_power=Line(modem_power),
         light=Line(light),
         watch=RuleSetWatch() if runner is None else None,
+        names=names or (LoopbackCounter() if runner is None else None),
     )

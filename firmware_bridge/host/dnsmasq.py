@@ -12,8 +12,8 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import chain
@@ -24,6 +24,7 @@ from firmware_bridge.errors import HostToolError
 from firmware_bridge.host.dns import NXDOMAIN, TXT, A, Resolver
 from firmware_bridge.host.nft import known_resolvers
 from firmware_bridge.host.process import Child, Runner
+from firmware_bridge.host.refused_names import ADDRESS
 from firmware_bridge.host.state import FilterReadBack, Rendered
 
 # The name under which a running dnsmasq tells which rules it has loaded (RFC 6761: .invalid never resolves).
@@ -61,13 +62,17 @@ class DnsSettings:
 
 @dataclass(frozen=True, slots=True)
 class FilterRules:
-    """What is refused: the names in `lists` (files, one name a line) and `deny`, without `allow`."""
+    """What is refused: the names in `lists` (files, one name a line) and `deny`, without `allow`.
+
+    `counters`: of some lists, the loopback port where their names are refused and counted (refused_names.py).
+    """
 
     enabled: bool
     lists: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     safe_search: bool = False
+    counters: Mapping[Path, int] = field(default_factory=dict)
 
 
 @cache
@@ -94,7 +99,7 @@ def normalise_name(name: str) -> str | None:
 def render(settings: DnsSettings, rules: FilterRules, path: Path) -> Rendered:
     """Write the configuration file, line by line so that a million names need no memory; atomic by rename.
 
-    The digest covers the rules alone, so that another upstream does not look like another filter.
+    The digest covers the rules alone, so that another upstream or counter does not look like another filter.
     Raises HostToolError when a list file cannot be read or the file not written.
     """
     digest, counted, unusable = (
@@ -107,11 +112,11 @@ def render(settings: DnsSettings, rules: FilterRules, path: Path) -> Rendered:
         with part.open("w", encoding="ascii") as out:
             head = "".join(f"{line}\n" for line in _head(settings))
             out.write(head)
-            for line in _rule_lines(rules):
+            for rule, line in _rule_lines(rules):
                 out.write(line)
-                digest.update(line.encode("ascii"))
-                counted += line.startswith("address=")
-            witness = _sign(out, digest.hexdigest(), head)
+                digest.update(rule.encode("ascii"))
+                counted += rule.startswith("address=")
+            witness = _sign(out, digest.hexdigest(), head + _counters(rules))
             out.flush()
             os.fsync(out.fileno())
         part.replace(path)
@@ -195,37 +200,54 @@ def _head(settings: DnsSettings) -> Iterator[str]:
         yield "quiet-dhcp"
 
 
-def _rule_lines(rules: FilterRules) -> Iterator[str]:
+def _rule_lines(rules: FilterRules) -> Iterator[tuple[str, str]]:
+    """Each rule and the line that carries it out: the same, but for names that a counter refuses."""
     if not rules.enabled:
         return
     allowed = {name for name in map(normalise_name, rules.allow) if name}
-    yield f"address=/{CANARY}/\n"
-    for name in known_resolvers()["names"]:
-        yield f"address=/{name}/\n"
-    for name in _refused_names(rules, allowed):
-        yield f"address=/{name}/\n"
+    for name in chain((CANARY,), known_resolvers()["names"]):
+        yield _same(f"address=/{name}/\n")
+    for path in rules.lists:
+        port = rules.counters.get(path)
+        for name in _refused_names(_listed(path), allowed):
+            rule = f"address=/{name}/\n"
+            # An entry of its own server is never asked elsewhere (dnsmasq(8), --server), nor when that one is silent.
+            yield rule, rule if port is None else f"server=/{name}/{ADDRESS}#{port}\n"
+    for name in _refused_names(rules.deny, allowed):
+        yield _same(f"address=/{name}/\n")
     for name in sorted(allowed):
         # The more specific name wins in dnsmasq: this one is asked upstream although a parent is refused.
-        yield f"server=/{name}/#\n"
+        yield _same(f"server=/{name}/#\n")
     if rules.safe_search:
-        for name, addresses in safe_search_rewrites().items():
-            yield from (f"address=/{name}/{address}\n" for address in addresses)
-            if not any(":" in address for address in addresses):
-                # An address of one family leaves the other to be asked upstream: this one goes nowhere.
-                yield f"address=/{name}/::\n"
+        yield from map(_same, _rewrites())
 
 
-def _refused_names(rules: FilterRules, allowed: set[str]) -> Iterator[str]:
-    for name in chain(_listed(rules.lists), rules.deny):
+def _rewrites() -> Iterator[str]:
+    for name, addresses in safe_search_rewrites().items():
+        yield from (f"address=/{name}/{address}\n" for address in addresses)
+        if not any(":" in address for address in addresses):
+            # An address of one family leaves the other to be asked upstream: this one goes nowhere.
+            yield f"address=/{name}/::\n"
+
+
+def _same(line: str) -> tuple[str, str]:
+    return line, line
+
+
+def _counters(rules: FilterRules) -> str:
+    return "".join(f"{path.name} {port}\n" for path, port in sorted(rules.counters.items()))
+
+
+def _refused_names(names: Iterable[str], allowed: set[str]) -> Iterator[str]:
+    for name in names:
         usable = normalise_name(name)
         if usable and not _covered(usable, allowed):
             yield usable
 
 
-def _listed(lists: Iterable[Path]) -> Iterator[str]:
-    for path in lists:
-        with path.open(encoding="utf-8") as lines:
-            yield from (line for line in lines if line.strip() and not line.startswith("#"))
+def _listed(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as lines:
+        yield from (line for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _covered(name: str, allowed: set[str]) -> bool:

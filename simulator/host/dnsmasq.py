@@ -97,16 +97,17 @@ async def answer_question(
     configuration: Configuration, answers: Mapping[str, str], question: Question, data: bytes
 ) -> bytes | None:
     """Answer by the configuration, by the known answers, or by asking upstream (None: no answer came)."""
-    reply = configuration.decide(question.name, question.kind)
-    if reply is None or (reply.rcode == REFUSED and question.name in answers):
+    reply, servers = configuration.decide(question.name, question.kind), configuration.servers_of(question.name)
+    # The known answers stand for the standard servers: a name with a server of its own has no other.
+    if servers is configuration.servers and (reply is None or reply.rcode == REFUSED):
         reply = known_answer(answers, question) if question.name in answers else reply
     if reply is not None:
         return write_reply(question, reply)
-    for server in configuration.servers:
+    for server in servers:
         forwarded = await exchange(server, data)
         if forwarded is not None:
             return forwarded
-    return refuse_service(question) if not configuration.servers else None
+    return refuse_service(question) if not servers else None
 
 
 def known_answer(answers: Mapping[str, str], question: Question) -> Reply:

@@ -31,13 +31,17 @@ class ConfigurationError(Exception):
 
 @dataclass(slots=True)
 class Configuration:
-    """A parsed file. `names`: addresses for a name and what is under it, () to refuse it, None to forward it."""
+    """A parsed file. `names`: addresses for a name and what is under it, () to refuse it, None to forward it.
+
+    `targets`: the one server that such a name has, in place of `servers`.
+    """
 
     port: int = 53
     listen: list[str] = field(default_factory=list)
     interface: str = ""
     servers: list[tuple[str, int]] = field(default_factory=list)
     names: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    targets: dict[str, tuple[str, int]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     domain_needed: bool = False
     bogus_priv: bool = False
@@ -47,8 +51,9 @@ class Configuration:
         name = name.lower()
         if kind == TXT and name in self.texts:
             return Reply(texts=(self.texts[name],), authoritative=True)
-        found = self._rule(name)
-        if found == ():
+        suffix = self._longest(name)
+        found = self.names.get(suffix)
+        if found == () and suffix not in self.targets:
             return Reply(NXDOMAIN)
         if found and kind in {A, AAAA}:
             version = 4 if kind == A else 6
@@ -60,15 +65,18 @@ class Configuration:
             return Reply(NXDOMAIN)
         if self.bogus_priv and kind == PTR and _is_private(name):
             return Reply(NXDOMAIN, authoritative=True)
-        return None if self.servers else Reply(REFUSED)
+        return None if self.servers_of(name) else Reply(REFUSED)
 
-    def _rule(self, name: str) -> tuple[str, ...] | None:
+    def servers_of(self, name: str) -> list[tuple[str, int]]:
+        """Who is asked for a name: its own server and no other, or the standard ones."""
+        target = self.targets.get(self._longest(name.lower()))
+        return self.servers if target is None else [target]
+
+    def _longest(self, name: str) -> str:
+        """The longest name with a rule that this name is, or is under; "" for none."""
         labels = name.split(".")
-        for at in range(len(labels)):
-            suffix = ".".join(labels[at:])
-            if suffix in self.names:
-                return self.names[suffix]
-        return None
+        suffixes = (".".join(labels[at:]) for at in range(len(labels)))
+        return next((suffix for suffix in suffixes if suffix in self.names or suffix in self.targets), "")
 
 
 def parse_configuration(lines: Iterable[str], path: str) -> Configuration:
@@ -121,9 +129,12 @@ def _take_server(parsed: Configuration, value: str) -> None:
         parsed.servers.append((str(ipaddress.ip_address(address)), _whole(port or "53", 65535)))
         return
     _, name, target = value.split("/")
-    if target != "#":
-        raise ValueError("only the standard servers are played")
-    parsed.names[name.lower()] = None
+    name = name.lower()
+    if target == "#":
+        parsed.names[name] = None
+        return
+    address, _, port = target.partition("#")
+    parsed.targets[name] = (str(ipaddress.ip_address(address)), _whole(port, 65535))
 
 
 def _take_address(parsed: Configuration, value: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_bridge.errors import HostToolError
-from firmware_bridge.host.dns import Answer
+from firmware_bridge.host.dns import NXDOMAIN, Answer
 from firmware_bridge.host.process import Child, Completed
 from simulator.host import nft
 from simulator.host.dns import Reply
@@ -43,12 +43,45 @@ class MemoryChild:
         return ""
 
 
+class MemoryCounter:
+    """The counter of refused names: as long as the agent lives."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, int] = {}
+        self.ports: dict[str, int] = {}
+        self._next = 40_000
+
+    async def listen(self, categories: Sequence[str]) -> dict[str, int]:
+        for category in self.ports.keys() - set(categories):
+            del self.ports[category], self.refused[category]
+        for category in categories:
+            if category not in self.ports:
+                self._next += 1
+                self.ports[category], self.refused[category] = self._next, 0
+        return dict(self.ports)
+
+    def counts(self) -> dict[str, int]:
+        return dict(self.refused)
+
+    def close(self) -> None:
+        self.ports.clear()
+        self.refused.clear()
+
+    def ask(self, port: int) -> Answer:
+        for category, served in self.ports.items():
+            if served == port:
+                self.refused[category] += 1
+                return Answer(NXDOMAIN)
+        raise HostToolError("dns", "did not answer")
+
+
 class MemoryHost:
     """The tools of one hub. `ruleset` is the kernel's and survives the agent; a power cut takes everything."""
 
     def __init__(self) -> None:
         self.ruleset = Ruleset()
         self.dnsmasq: MemoryChild | None = None
+        self.names = MemoryCounter()
         self._pids = 100
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
@@ -73,7 +106,12 @@ class MemoryHost:
     async def ask(self, server: tuple[str, int], name: str, kind: int, *, deadline_s: float) -> Answer:
         if self.dnsmasq is None or not self.dnsmasq.running:
             raise HostToolError("dns", "did not answer")
-        reply = self.dnsmasq.configuration.decide(name, kind) or self._upstream(name)
+        configuration = self.dnsmasq.configuration
+        reply = configuration.decide(name, kind)
+        servers = configuration.servers_of(name)
+        if reply is None and servers is not configuration.servers:
+            return self.names.ask(servers[0][1])
+        reply = reply or self._upstream(name)
         return Answer(reply.rcode, reply.texts, reply.addresses)
 
     def is_open(self, lan: str) -> bool:
@@ -89,6 +127,7 @@ class MemoryHost:
     def cut_power(self) -> None:
         """The kernel's rule set and every process are gone."""
         self.ruleset = Ruleset()
+        self.names.close()
         if self.dnsmasq is not None:
             self.dnsmasq.ended.set()
             self.dnsmasq = None

@@ -181,7 +181,7 @@ class WorldHub:
             config,
             link_port=self.world.hub_links,
             open_modem=self._open_modem,
-            host=open_host(self.directory, runner=self.host, resolver=self.host),
+            host=open_host(self.directory, runner=self.host, resolver=self.host, names=self.host.names),
             clock=Clock(lambda: loop.time() - born, int(kept) if kept else 0),
             store=self.store,
             random=random_module.Random(self.seed),

@@ -4,6 +4,7 @@ One home serves all these tests; each begins with the hub open, by an agent anew
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from device_agent.protocol import Internet, ParentalControls
+from device_agent.protocol import Internet, ListReference, ParentalControls, Reported
 from simulator.stage.home import CLIENT, HUB_LAN, INTERNET
 from tests.e2e.agent import rig
 from tests.e2e.agent.home import Home, a_home, require_namespaces
@@ -119,6 +120,40 @@ async def test_the_query_log_is_off_and_names_leave_no_trace(home: Home) -> None
     assert kept == []
     assert "secret-name" not in home.agent.text()
     assert not any("secret-name" in repr(m) or CLIENT in repr(m) for m in home.voice.messages)
+
+
+def keep_list(home: Home, *names: str) -> ListReference:
+    """A category list that this hub has fetched before."""
+    body = "".join(f"{name}\n" for name in names).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    folder = home.agent.log.parent / "state" / "lists"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{digest}.txt").write_bytes(body)
+    return ListReference(category="adult", digest=f"sha256:{digest}", size=len(body), url="https://lists.invalid/a")
+
+
+async def test_refused_names_are_counted_by_category_and_told_to_nobody(home: Home) -> None:
+    controls = ParentalControls(level="light", lists=(keep_list(home, "secret-listed.example"),))
+    document = await home.publish(parental_controls=controls)
+    await home.voice.until(rig.is_fulfilled(home.revision))
+    # The resolver outside has an address for every name: who hears NXDOMAIN was not answered by it.
+    assert await home.dig("www.secret-listed.example", HUB_LAN) == "NXDOMAIN"
+    assert await home.dig("secret-listed.example", "8.8.8.8", "AAAA") == "NXDOMAIN"
+    assert await home.dig("secret-listed.example", HUB_LAN, "+tcp") == "NXDOMAIN"
+    assert await home.dig("allowed.example", HUB_LAN) == "NOERROR"
+    # The same document again asks what the hub is.
+    home.voice.forget()
+    await home.voice.publish(document)
+    await home.voice.until(lambda m: isinstance(m, Reported) and m.filter.refused_by_category.get("adult") == 3)
+    assert not any("secret-listed" in repr(m) or CLIENT in repr(m) for m in home.voice.messages)
+    assert "secret-listed" not in home.agent.text()
+    state = home.agent.log.parent / "state"
+    kept = {p.name for p in state.rglob("*") if p.is_file() and b"secret-listed" in p.read_bytes()}
+    assert kept == {"dnsmasq.conf", f"{controls.lists[0].digest.removeprefix('sha256:')}.txt"}
+    # A dead agent counts nothing, and refuses all the same: nobody else is asked.
+    await home.agent.stop(signal.SIGKILL)
+    assert "no servers could be reached" in await home.dig("secret-listed.example", HUB_LAN)
+    assert await home.dig("allowed.example", HUB_LAN) == "NOERROR"
 
 
 # IPv6: the same words by another family.

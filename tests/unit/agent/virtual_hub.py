@@ -69,7 +69,7 @@ class VirtualHub:
             self.config,
             link_port=MemoryLinkPort(self.broker, ERRORS),
             open_modem=self.modem.open,
-            host=open_host(self._directory, runner=self.host, resolver=self.host),
+            host=open_host(self._directory, runner=self.host, resolver=self.host, names=self.host.names),
             clock=Clock(now_s, int(self._store.kept("floor_ms") or b"0")),
             store=self._store,
             random=random.Random(1),
@@ -94,6 +94,7 @@ class VirtualHub:
         host_kept = self.host.ruleset, self.host.dnsmasq
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self.host.names.close()
         self.host.ruleset, self.host.dnsmasq = host_kept
         self._close()
 

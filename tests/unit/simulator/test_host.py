@@ -131,6 +131,17 @@ def test_the_longest_rule_decides_about_a_name() -> None:
     assert [decided.decide(name, dns.A) for name in ("fine.bad.test", "a.fine.bad.test", "notbad.test")] == [None] * 3
 
 
+def test_a_name_with_a_server_of_its_own_has_no_other() -> None:
+    lines = ["server=192.0.2.1", "server=/bad.test/127.0.0.1#4001", "server=/fine.bad.test/#", "address=/no.bad.test/"]
+    lines += ["address=/bad.test/192.0.2.9"]
+    decided = parse_configuration(lines, "f")
+    assert decided.servers_of("www.BAD.test") == [("127.0.0.1", 4001)]
+    assert decided.servers_of("a.fine.bad.test") == decided.servers_of("notbad.test") == [("192.0.2.1", 53)]
+    assert decided.decide("bad.test", dns.A) == dns.Reply(addresses=("192.0.2.9",), authoritative=True)
+    assert decided.decide("bad.test", dns.AAAA) is None
+    assert decided.decide("no.bad.test", dns.A) == dns.Reply(dns.NXDOMAIN)
+
+
 @pytest.mark.parametrize(
     "line", ["log-queries", "port=-1", "address=bad.test", "server=/x.test/1.2.3.4", "server=nowhere", "no-resolv=1"]
 )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_the_digest_is_of_the_rules_and_the_witness_of_everything(tmp_path: Path
     three, _ = rendered(tmp_path, FilterRules(True, deny=("b.example",)))
     assert one.rules_digest == two.rules_digest != three.rules_digest
     assert one.witness != two.witness
+
+
+def test_a_counted_list_goes_to_its_port_and_is_the_same_filter(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("a.example\nfine.example\n")
+    other.write_text("b.example\n")
+    rules = FilterRules(True, (one, other), allow=("fine.example",), deny=("c.example",))
+    plain, before = rendered(tmp_path, rules)
+    counted, lines = rendered(tmp_path, replace(rules, counters={one: 4001}))
+    moved, _ = rendered(tmp_path, replace(rules, counters={one: 4002}))
+    assert "server=/a.example/127.0.0.1#4001" in lines
+    assert "address=/a.example/" not in lines
+    assert not any("#4001" in line for line in lines if "fine.example" in line)
+    assert {"address=/b.example/", "address=/c.example/", f"address=/{CANARY}/"} <= set(lines)
+    # What is refused is the same, so the digest is; another port is another configuration, so the witness is not.
+    assert plain.rules_digest == counted.rules_digest
+    assert plain.refused_names == counted.refused_names == len([line for line in before if "address=" in line])
+    assert len({plain.witness, counted.witness, moved.witness}) == 3
 
 
 def test_level_off_refuses_nothing(tmp_path: Path) -> None:
