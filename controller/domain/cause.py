@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from controller.domain.decisions import Basis
-from controller.domain.drops import drops_on, is_in_outage, most_drops, outages_of, times_down
+from controller.domain.drops import outages_of, tally_drops, times_down
 from controller.domain.facts import DeterminationKind, Facts, Fault, Observation, Outage
 from controller.domain.lookup import is_open_between, latest_determination
 from controller.domain.rule_sets import Bearing, RuleSet
@@ -102,10 +102,10 @@ def _found_cause(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Ca
     return Cause(cause, Basis.TEXT, "diagnostics", flags)
 
 
-def _drops_stand_alone(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, outages: tuple[Outage, ...]) -> bool:
+def _drops_stand_alone(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> bool:
     """Say whether drops outside every outage make the number by themselves, at some instant of the fault."""
-    outside = [each for each in drops_on(facts, fault.line_id, at, rules) if not is_in_outage(each, outages)]
-    return most_drops(outside, fault.reported_at, at, rules) >= rules.drop_threshold
+    _, outside = tally_drops(facts, fault.line_id, fault.reported_at, at, rules)
+    return outside.most >= rules.drop_threshold
 
 
 def cause_of(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Cause:
@@ -180,7 +180,7 @@ def _cause_around(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> C
     outages = tuple(each for each in outages_of(facts, fault.line_id) if each.from_at <= at)
     stretch = _stretch_around(outages, trouble_began_at(facts, fault, at))
     nothing = Cause(CauseKind.UNKNOWN, Basis.TEXT, "nothing found")
-    if not stretch or _drops_stand_alone(facts, fault, at, rules, outages) or _is_accepted(facts, fault, stretch, at):
+    if not stretch or _drops_stand_alone(facts, fault, at, rules) or _is_accepted(facts, fault, stretch, at):
         return nothing
     names = f"outage {', '.join(each.outage_id for each in stretch)}"
     if any(each.until is None or at < each.until for each in stretch):

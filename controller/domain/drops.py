@@ -52,6 +52,10 @@ class Down:
 
 def _ordered(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
     """Return the line's events up to `until`; at one instant recoveries come before losses."""
+    return facts.remember(_sorted_events, line_id, until)
+
+
+def _sorted_events(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
     found = {
         (each.at, each.kind not in _GAINS, each.kind.value, each.source, each.cause or ""): each
         for each in facts.line_events
@@ -124,6 +128,31 @@ def most_drops(drops: Iterable[Drop], start: datetime, end: datetime, rules: Rul
 def count_drops(drops: Iterable[Drop], at: datetime, rules: RuleSet) -> int:
     """Count the drops in the window that ends at `at`: elapsed hours, both ends included (T§10b ii)."""
     return sum(each.is_within(at - rules.drop_window, at) for each in drops)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many drops count towards the threshold (T§10b ii): at the report, and at most at any instant up to now."""
+
+    at_report: int
+    most: int
+
+
+def tally_drops(facts: Facts, line_id: str, reported_at: datetime, at: datetime, rules: RuleSet) -> tuple[Tally, Tally]:
+    """Return the tally of all of the line's drops, and that of those outside every outage of it."""
+    return facts.remember(_tally_drops, line_id, reported_at, at, rules)
+
+
+def _tally_drops(
+    facts: Facts, line_id: str, reported_at: datetime, at: datetime, rules: RuleSet
+) -> tuple[Tally, Tally]:
+    drops, outages = drops_on(facts, line_id, at, rules), outages_of(facts, line_id)
+    outside = tuple(each for each in drops if not is_in_outage(each, outages)) if outages else drops
+    whole, apart = (
+        Tally(count_drops(each, reported_at, rules), most_drops(each, reported_at, at, rules))
+        for each in (drops, outside)
+    )
+    return whole, apart
 
 
 def outages_of(facts: Facts, line_id: str) -> tuple[Outage, ...]:

@@ -23,6 +23,10 @@ def is_service_live(service: Service, at: datetime) -> bool:
 
 def live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> Service | None:
     """Return the live Plus service of a line, if it has one (T§2): line by line, whatever else the account has."""
+    return facts.remember(_live_plus_on_line, line_id, at, rules)
+
+
+def _live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> Service | None:
     live = [
         each
         for each in facts.services
@@ -33,6 +37,10 @@ def live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) 
 
 def service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:
     """Return the service a line carries at `at`, Plus or not."""
+    return facts.remember(_service_on_line, line_id, at)
+
+
+def _service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:
     live = [each for each in facts.services if each.line_id == line_id and is_service_live(each, at)]
     return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
 

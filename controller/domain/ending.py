@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from itertools import takewhile
+from typing import get_type_hints
 
 from controller.domain.backup import backup_entitles
 from controller.domain.decisions import Decision, Outcome
@@ -118,9 +120,16 @@ def _decide_as_known(facts: Facts, fault_id: str, benefit: Benefit, at: datetime
     return None if fault is None or at < fault.reported_at else decide_benefit(known, fault_id, benefit, at, rules)
 
 
+@cache
+def _dated_fields(kind: type[Fact]) -> tuple[str, ...]:
+    """Name a kind's fields that hold an instant or a day, looked up once a kind."""
+    dated = {datetime, date, datetime | None, date | None}
+    return tuple(name for name, hint in get_type_hints(kind).items() if hint in dated)
+
+
 def _instants(fact: Fact) -> Iterator[datetime]:
     """Yield every instant at which a fact begins, ends or becomes known."""
-    for name in fact.__dataclass_fields__:
+    for name in _dated_fields(type(fact)):  # type: ignore[arg-type]  # mypy asks the instances' hash
         value = getattr(fact, name)
         if isinstance(value, datetime):
             yield value
@@ -130,6 +139,10 @@ def _instants(fact: Fact) -> Iterator[datetime]:
 
 def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     """Return the instants after `start` and up to `end` at which an entitlement may have stopped, latest first."""
+    return facts.remember(_find_changes, start, end)
+
+
+def _find_changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     found = {
         instant
         for name, of_kind in facts.by_kind()

@@ -69,6 +69,10 @@ def is_past_due(bill: BillPastDue, account_id: str, at: datetime) -> bool:
 
 def exclusions(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> tuple[Exclusion, ...]:
     """Return every ground that excludes something for this fault at `at`, in a fixed order (T§10e, 12d)."""
+    return facts.remember(_exclusions, fault, at, rules)
+
+
+def _exclusions(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> tuple[Exclusion, ...]:
     account_id = account_of_fault(facts, fault, at, rules)
     grounds = [*_of_cause(cause_of(facts, fault, at, rules))]
     if account_id is not None:

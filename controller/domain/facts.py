@@ -9,10 +9,12 @@ Instants must be timezone-aware and are kept in UTC, so that every difference is
 Europe/London; a last day counts whole, to its midnight.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, get_type_hints
 
 from controller.domain.memory import Remembering
@@ -32,17 +34,10 @@ def utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-_INSTANTS: dict[str, tuple[str, ...]] = {}
-
-
+@cache
 def _instants_of(kind: "type[Fact]") -> tuple[str, ...]:
     """Name a kind's fields that hold an instant, looked up once a kind."""
-    names = _INSTANTS.get(kind.__name__)
-    if names is None:
-        hints = get_type_hints(kind)
-        names = tuple(name for name, hint in hints.items() if hint in {datetime, datetime | None})
-        _INSTANTS[kind.__name__] = names
-    return names
+    return tuple(name for name, hint in get_type_hints(kind).items() if hint in {datetime, datetime | None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +48,7 @@ class Fact:
     superseded_at: datetime = NOT_SUPERSEDED
 
     def __post_init__(self) -> None:
-        for name in _instants_of(type(self)):
+        for name in _instants_of(type(self)):  # type: ignore[arg-type]  # mypy asks the instances' hash
             instant = getattr(self, name)
             if instant is not None and instant.tzinfo is not UTC:
                 object.__setattr__(self, name, utc(instant))
@@ -466,15 +461,24 @@ class Facts(Remembering):
     unused: tuple[Unused, ...] = ()
 
     def as_known(self, known_at: datetime) -> "Facts":
-        """Keep the versions that were known at `known_at`."""
-        return self.remember(Facts._known_at, utc(known_at))
+        """Keep the versions that were known at `known_at`: the same value from one edge of a version to the next."""
+        edges = self.remember(Facts._edges)
+        passed = bisect_right(edges, utc(known_at))
+        known = self.remember(Facts._known_at, edges[passed - 1]) if passed else Facts()
+        return self if known is None else known
 
-    def _known_at(self, known_at: datetime) -> "Facts":
+    def _edges(self) -> list[datetime]:
+        """Return the instants at which a version becomes or ceases to be known, in order."""
+        found = {each.recorded_at for _, of_kind in self.by_kind() for each in of_kind}
+        return sorted(found.union(each.superseded_at for _, of_kind in self.by_kind() for each in of_kind))
+
+    def _known_at(self, known_at: datetime) -> "Facts | None":
+        """Return what was known at `known_at`; None where that is all of this."""
         kept = {
             name: tuple([each for each in found if each.recorded_at <= known_at < each.superseded_at])
             for name, found in self.by_kind()
         }
-        return Facts(**kept)
+        return None if all(len(found) == len(kept[name]) for name, found in self.by_kind()) else Facts(**kept)
 
     def by_kind(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """Yield the name and the facts of each kind that there is any of."""

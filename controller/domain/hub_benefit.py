@@ -39,18 +39,23 @@ _REASONS = {
 }
 
 
-def hubs_of_line(facts: Facts, line_id: str, at: datetime) -> list[HubAssignment]:
+def hubs_of_line(facts: Facts, line_id: str, at: datetime) -> tuple[HubAssignment, ...]:
     """Return the line's hubs at `at`, newest first; one in the post is there already (T§10c).
 
     Reading: the hub hangs on the service, so it goes with it to another line, and is not the next household's.
     """
+    return facts.remember(_hubs_of_line, line_id, at)
+
+
+def _hubs_of_line(facts: Facts, line_id: str, at: datetime) -> tuple[HubAssignment, ...]:
     service = service_on_line(facts, line_id, at)
     found = [
         each
         for each in facts.hub_assignments
         if is_open_between(each.dispatched_at, each.ended_at, at) and _goes_with(facts, each, line_id, service)
     ]
-    return sorted(found, key=lambda each: (each.dispatched_at, each.recorded_at, each.hub_id), reverse=True)
+    found.sort(key=lambda each: (each.dispatched_at, each.recorded_at, each.hub_id), reverse=True)
+    return tuple(found)
 
 
 def _goes_with(facts: Facts, hub: HubAssignment, line_id: str, service: Service | None) -> bool:

@@ -2,11 +2,13 @@
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 LONDON = ZoneInfo("Europe/London")
 
 
+@lru_cache(maxsize=4096)
 def local_instant(day: date, at: time) -> datetime:
     """Return the instant of a local clock time.
 

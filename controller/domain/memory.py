@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 R = TypeVar("R")
+# A tuple, not `str | datetime`: a union is made anew at each call.
+_NAMED: Final = (str, datetime)
 
 
 class Remembering:
@@ -23,7 +25,7 @@ class Remembering:
         except AttributeError:
             memory = {}
             object.__setattr__(self, "_memory", memory)
-        key = (rule, *[each if isinstance(each, str | datetime) else id(each) for each in given])
+        key = (rule, *[each if isinstance(each, _NAMED) else id(each) for each in given])
         known = memory.get(key)
         if known is None:
             # What is told apart by identity is kept, so that nothing else gets its number.

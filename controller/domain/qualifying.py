@@ -9,7 +9,7 @@ from datetime import datetime
 
 from controller.domain.cause import observations_of, unread_observations
 from controller.domain.decisions import Basis, Decision, InputValue, Outcome, Question
-from controller.domain.drops import Down, Drop, count_drops, drops_on, is_in_outage, most_drops, outages_of, times_down
+from controller.domain.drops import Down, Drop, drops_on, tally_drops, times_down
 from controller.domain.errors import UnknownSubjectError
 from controller.domain.facts import (
     CUSTOMER_POWER_CYCLE,
@@ -106,22 +106,18 @@ def _tested(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, bearing: B
     return bearing in about_service if bearing is Bearing.NO_SERVICE else about_service[-1:] == [bearing]
 
 
-def _by_rule(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tuple[Drop, ...]) -> Finding:
+def _by_rule(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Finding:
     """Apply T§10b(i) and (ii), without anybody's discretion."""
     if _tested(facts, fault, at, rules, Bearing.NO_SERVICE):
         return Finding(Outcome.QUALIFIES, Basis.TEXT, "no_service", "T§10b(i)")
     if was_down(fault, times_down(facts, fault.line_id, at), at, rules):
         return Finding(Outcome.QUALIFIES, Basis.READING, "no_service", "T§10b(i)")
-    outages = outages_of(facts, fault.line_id)
-    outside = [each for each in drops if not is_in_outage(each, outages)]
-    if most_drops(outside, fault.reported_at, at, rules) >= rules.drop_threshold:
-        at_report = count_drops(outside, fault.reported_at, rules) >= rules.drop_threshold
+    whole, outside = tally_drops(facts, fault.line_id, fault.reported_at, at, rules)
+    if outside.most >= rules.drop_threshold:
+        at_report = outside.at_report >= rules.drop_threshold
         return Finding(Outcome.QUALIFIES, Basis.TEXT if at_report else Basis.READING, "drops", "T§10b(ii)")
     found = _by_diagnostics(facts, fault, at, rules)
-    if (
-        found.outcome is not Outcome.QUALIFIES
-        and most_drops(drops, fault.reported_at, at, rules) >= rules.drop_threshold
-    ):
+    if found.outcome is not Outcome.QUALIFIES and whole.most >= rules.drop_threshold:
         return Finding(Outcome.PERSON_DECIDES, Basis.READING, "only_drops_in_outage", "T§10b(ii)")
     return found
 
@@ -148,11 +144,11 @@ def _with_discretion(found: Finding, word: Determination | None) -> Finding:
     return Finding(outcome, Basis.OPERATOR, "operator", "T§10b", word.reason)
 
 
-def _find(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tuple[Drop, ...]) -> Finding:
+def _find(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Finding:
     if is_cured(facts, fault, at, rules):
         return Finding(Outcome.DOES_NOT_QUALIFY, Basis.TEXT, "cured", "T§10d")
     word = latest_determination(facts, fault.fault_id, _WORD, at)
-    return _with_discretion(_by_rule(facts, fault, at, rules, drops), word)
+    return _with_discretion(_by_rule(facts, fault, at, rules), word)
 
 
 def _flags(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tuple[Drop, ...]) -> tuple[str, ...]:
@@ -176,7 +172,7 @@ def _qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Dec
     if at < fault.reported_at:
         raise UnknownSubjectError("reported fault", fault_id)
     drops = drops_on(facts, fault.line_id, at, rules)
-    found = _find(facts, fault, at, rules, drops)
+    found = _find(facts, fault, at, rules)
     return Decision(
         question=Question.QUALIFIES,
         subject=fault_id,
@@ -188,19 +184,18 @@ def _qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Dec
         at=at,
         rule_set=rules.version,
         flags=_flags(facts, fault, at, rules, drops),
-        inputs=_inputs(facts, fault, at, rules, drops),
+        inputs=_inputs(facts, fault, at, rules),
     )
 
 
-def _inputs(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tuple[Drop, ...]) -> dict[str, InputValue]:
-    outages = outages_of(facts, fault.line_id)
-    outside = [each for each in drops if not is_in_outage(each, outages)]
+def _inputs(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> dict[str, InputValue]:
+    whole, outside = tally_drops(facts, fault.line_id, fault.reported_at, at, rules)
     return {
         "reported_at": fault.reported_at.isoformat(),
         "symptom": fault.symptom.value,
-        "drops_at_report": count_drops(drops, fault.reported_at, rules),
-        "most_drops": most_drops(drops, fault.reported_at, at, rules),
-        "most_drops_outside_outages": most_drops(outside, fault.reported_at, at, rules),
+        "drops_at_report": whole.at_report,
+        "most_drops": whole.most,
+        "most_drops_outside_outages": outside.most,
         "drop_threshold": rules.drop_threshold,
         "diagnostics_finished": diagnostics_end(facts, fault.fault_id, at) is not None,
         "observations": tuple(f"{o.kind}:{o.result}" for o in observations_of(facts, fault.fault_id, at)),

@@ -17,6 +17,7 @@ from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
 
 GENESIS = "0" * 64
+_CANONICAL = json.JSONEncoder(sort_keys=True)
 
 
 def append(session: Session, entries: Sequence[Entry], actor: Actor, now: datetime) -> None:
@@ -100,7 +101,7 @@ def _new_secret(session: Session) -> str:
 
 
 def _keyed(secret: str, noun: str, key: str) -> str:
-    return hmac.new(secret.encode(), f"{noun}|{key}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), f"{noun}|{key}".encode(), "sha256").hex()
 
 
 def _head(session: Session) -> str:
@@ -109,4 +110,4 @@ def _head(session: Session) -> str:
 
 
 def _digest(before: str, words: tuple[str, ...], facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([before, *words, facts], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode([before, *words, facts]).encode()).hexdigest()
