@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from firmware_bridge.errors import PortError
-from firmware_bridge.transport.port import PushTransport, Transport
+from firmware_bridge.transport.port import LookingTransport, PushTransport, Transport
 from firmware_bridge.transport.replay import open_replay
 from firmware_bridge.transport.serial import open_serial
 from firmware_bridge.transport.stream import open_tcp, open_unix
@@ -15,7 +15,15 @@ DEFAULT_BAUDRATE = 115_200
 TransportOpener: TypeAlias = Callable[[str], Transport]
 """What drivers take, so that a test or a virtual world brings its own ports."""
 
-__all__ = ["DEFAULT_BAUDRATE", "PushTransport", "TracingTransport", "Transport", "TransportOpener", "open_transport"]
+__all__ = [
+    "DEFAULT_BAUDRATE",
+    "LookingTransport",
+    "PushTransport",
+    "TracingTransport",
+    "Transport",
+    "TransportOpener",
+    "open_transport",
+]
 
 
 def open_transport(url: str, *, baudrate: int = DEFAULT_BAUDRATE) -> Transport:

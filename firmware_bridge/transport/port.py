@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import os
+import select
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from firmware_bridge.errors import PortLostError
 
 CHUNK = 8192  # octets per read; a tty gives at most 4 kB, and a large buffer costs time for each short answer
+FD_SETSIZE = 1024  # select(2) knows descriptors below it; no other call waits for less than a millisecond
 MAX_UNREAD = 262_144  # octets kept for a reader that is behind; then the kernel keeps the rest
 MAX_UNWRITTEN = 65_536  # octets kept for a port that takes none: no AT command comes near it
 
@@ -42,6 +44,14 @@ class PushTransport(Protocol):
 
     def listen(self, received: DataReceiver, lost: LossReceiver) -> None:
         """From now on call `received` with octets as they come, and `lost` once at hang-up. Replaces `read`."""
+
+
+@runtime_checkable
+class LookingTransport(Protocol):
+    """A transport that can be looked at between the loop's turns."""
+
+    def look(self, within_s: float) -> None:
+        """Hand over what comes within `within_s` seconds before returning; blocks that long at most."""
 
 
 class DescriptorTransport:
@@ -125,6 +135,12 @@ class DescriptorTransport:
     def close(self) -> None:
         """Give the port back; idempotent."""
         self._hang_up("closed", tell=False)
+
+    def look(self, within_s: float) -> None:
+        """Hand over what comes within `within_s` seconds before returning; blocks that long at most."""
+        may_look = self._loss is None and self._reading and self._fd < FD_SETSIZE
+        if may_look and select.select((self._fd,), (), (), within_s)[0]:
+            self._readable()
 
     def _readable(self) -> None:
         try:
