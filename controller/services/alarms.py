@@ -3,13 +3,15 @@
 Raising it again changes it if it became something else, and is nothing otherwise. Each step is kept as a notification.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Table, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Session, col, func, select
 
 from controller.services import journal, rows
@@ -74,15 +76,19 @@ def raise_alarm(
 def raise_many(
     session: Session, kind: str, noun: str, messages: Mapping[str, str], *, severity: str, now: datetime
 ) -> None:
-    """Raise an alarm of one kind for each thing that has none open: key to message."""
+    """Raise an alarm of one kind for each thing that has none open: key to message.
+
+    One that another controller raised meanwhile is left as that one made it.
+    """
     event_type, cause = KINDS.get(kind, _OTHER)
     shared = {"kind": kind, "noun": noun, "severity": severity, "event_type": event_type, "probable_cause": cause}
     keys = sorted(messages.keys() - open_keys(session, kind, noun))
-    made: list[dict[str, Any]] = [
+    wanted: list[dict[str, Any]] = [
         {**shared, "id": journal.new_id(session), "key": key, "message": messages[key][:500], "raised_at": now}
         for key in keys
     ]
-    rows.add(session, Alarm, [{**each, "changed_at": now} for each in made])
+    ours = _make(session, [{**each, "version": 1, "changed_at": now} for each in wanted])
+    made = [each for each in wanted if each["id"] in ours]
     step = {"version": 1, "at": now, "notification": "new", "severity": severity}
     rows.add(session, AlarmNotification, [{**step, "alarm_id": a["id"], "message": a["message"]} for a in made])
     for each in made:
@@ -171,7 +177,6 @@ def count_open(session: Session) -> dict[tuple[str, str], int]:
 def _insert(session: Session, now: datetime, facts: dict[str, str]) -> Alarm:
     """Make the alarm, unless another controller made the same one meanwhile: then that one."""
     event_type, cause = KINDS.get(facts["kind"], _OTHER)
-    make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {
         "id": journal.new_id(session),
         "version": 1,
@@ -181,13 +186,33 @@ def _insert(session: Session, now: datetime, facts: dict[str, str]) -> Alarm:
         "raised_at": now,
         "changed_at": now,
     }
-    only_one = {"index_elements": ["kind", "noun", "key"], "index_where": text("cleared_at IS NULL")}
-    made = session.connection().execute(make(_ALARMS).values(values).on_conflict_do_nothing(**only_one)).rowcount
+    made = _make(session, [values])
     alarm = open_alarm(session, facts["kind"], facts["noun"], facts["key"])
     assert alarm is not None, "it was made, or one that is open was in the way"
     if made:
         _note(session, alarm, "new", now)
     return alarm
+
+
+def _make(session: Session, alarms: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Insert alarms where none of the same kind and thing is open; returns the ids of those that were made.
+
+    In the order of their keys, so that two controllers wait for each other in one direction only.
+    """
+    if not alarms:
+        return frozenset()
+    session.flush()
+    statement = _making(postgresql=rows.is_postgresql(session))
+    session.connection().execute(statement, sorted(alarms, key=lambda each: str(each["key"])))
+    ids = [str(each["id"]) for each in alarms]
+    return frozenset(row.id for row in rows.read(session, Alarm, "id", ids, columns=("id",)))
+
+
+@cache
+def _making(*, postgresql: bool) -> Any:
+    insert: Any = pg.insert if postgresql else sqlite.insert
+    only_one = {"index_elements": ["kind", "noun", "key"], "index_where": text("cleared_at IS NULL")}
+    return insert(_ALARMS).on_conflict_do_nothing(**only_one)
 
 
 def _step(session: Session, alarm: Alarm, notification: str, now: datetime) -> None:

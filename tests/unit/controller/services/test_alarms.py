@@ -1,5 +1,6 @@
 """Alarms in FaultMgmt's words: one open alarm a condition, every step kept, cleared on evidence alone."""
 
+import itertools
 from datetime import datetime
 
 import pytest
@@ -9,6 +10,7 @@ from controller.services import alarms
 from controller.services.actor import Actor
 from controller.services.alarms import AlarmFilter
 from controller.services.errors import NotFoundError
+from tests.unit.controller.conftest import MakeDatabase
 from tests.unit.controller.household import Household
 
 
@@ -72,3 +74,28 @@ def test_alarms_are_found_by_what_they_are_about(home: Household) -> None:
         ("signal", "minor"): 1,
         ("signal", "major"): 1,
     }
+
+
+def test_alarms_that_another_controller_raises_meanwhile_are_raised_once(make_database: MakeDatabase) -> None:
+    other = Household(make_database())
+    numbers = itertools.count()
+
+    def ids() -> str:
+        number = next(numbers)
+        # The first id is asked for once it is known what has an alarm; SQLite has one writer and no meanwhile.
+        if number == 0 and not other.database.is_sqlite:
+            raise_two(other, "b", "c")
+        return f"01990000-0000-7000-9000-{number:012d}"
+
+    raise_two(Household(make_database(ids=ids)), "a", "b")
+    raise_two(other, "b", "c")
+    found = other.run(alarms.list_open)
+    assert sorted(each.key for each in found) == ["a", "b", "c"]
+    assert [steps(other, each.id) for each in found] == [[("new", "major")]] * 3
+
+
+def raise_two(home: Household, *keys: str) -> None:
+    def transact(session: Session, _actor: Actor, now: datetime) -> None:
+        alarms.raise_many(session, "lane_full", "hub", dict.fromkeys(keys, "m"), severity="major", now=now)
+
+    home.run(transact)
