@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session, col, select
 
+from controller.domain import promise
 from controller.domain.ending import Benefit
 from controller.services import alarms, journal, notices, owed, reasons, rows
 from controller.services.outcome import FaultOutcome, Hour
@@ -88,7 +89,10 @@ def _end(session: Session, ended: Sequence[Found], how: str | None, now: datetim
 
 
 def _how(row: Found, now: datetime) -> str:
-    return "kept" if now <= row.due_at or row.goodwill else "late"
+    """Name the end of a promise that is ready at `now`."""
+    hour = promise.Promise(reported_at=row.made_at, due_at=row.due_at, alarms_at=())
+    standing = promise.standing_of(hour, now, now, is_goodwill=row.goodwill)
+    return "late" if standing is promise.Standing.MISSED else "kept"
 
 
 def _is_uncleared(table: Table) -> ColumnElement[bool]:
