@@ -83,7 +83,11 @@ class PlanSim(Versioned, table=True):
     """A SIM on a plan; never a Mini Hub's."""
 
     __tablename__ = "plan_sims"
-    __table_args__ = (*indexes("plan_sims", "plan_id"), Index("ix_plan_sims_iccid", "iccid"))
+    __table_args__ = (
+        *indexes("plan_sims", "plan_id"),
+        Index("ix_plan_sims_iccid", "iccid"),
+        Index("ix_plan_sims_msisdn", "msisdn"),
+    )
 
     plan_id: str = column("on which plan it is", _KEPT, type=ID)
     iccid: str = column("names the SIM at the carrier", _KEPT, max_length=22)
