@@ -174,7 +174,7 @@ class GateLane:
             if self._in_force():
                 self._set(replace(self._board.gate, changing=False))
             return
-        ports = await self._gate.count_names(self._counted(controls))
+        ports = await self._ports(controls)
         if controls is not self._board.goal.controls:
             # A document came meanwhile: what it wants is rendered by the round that it woke.
             return
@@ -189,8 +189,14 @@ class GateLane:
         self._set(replace(self._board.gate, changing=changed and not self._in_force()))
         self._board.tell(Change.GATE)
 
-    def _counted(self, controls: ControlsWanted) -> tuple[str, ...]:
-        return countable(controls.lists, self._config.lists.counted_bytes) if controls.enabled else ()
+    async def _ports(self, controls: ControlsWanted) -> dict[str, int]:
+        """Where the refused names of each category are counted; what has no port is refused all the same."""
+        wanted = countable(controls.lists, self._config.lists.counted_bytes) if controls.enabled else ()
+        ports = await self._gate.count_names(wanted)
+        uncounted = {item.category for item in controls.lists} - ports.keys()
+        if uncounted and controls.enabled:
+            _log.warning("refused names are not counted", extra={"categories": ", ".join(sorted(uncounted))[:256]})
+        return ports
 
     def _in_force(self) -> bool:
         """Whether the running filter is the wanted one, as last read back."""

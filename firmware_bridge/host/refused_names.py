@@ -8,7 +8,6 @@ no answer for such a name, and asks no other server for it.
 import asyncio
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final, Protocol, cast
 
 from firmware_bridge.host.dns import NXDOMAIN
@@ -109,10 +108,15 @@ class _Category:
     async def open(self) -> bool:
         """Take a port that is free for both; returns whether there was one."""
         for _ in range(_PORT_TRIES):
-            with suppress(OSError):
+            try:
                 await self._take_port()
+            except OSError:
+                self.close()
+            except asyncio.CancelledError:
+                self.close()
+                raise
+            else:
                 return True
-            self.close()
         return False
 
     async def _take_port(self) -> None:
