@@ -13,16 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from device_agent import status
 from device_agent.cli.exits import Exit
 from device_agent.cli.service import Service
 from device_agent.clock import Clock
-from device_agent.config import Broker, Config, ConfigError, load
+from device_agent.config import Broker, Config, ConfigError, generations, load
 from device_agent.config.enrolled import FOLDER
 from device_agent.daemon import Agent, agent_version
 from device_agent.lanes.certificate import Renew, Renewal
 from device_agent.lanes.modem import OpenModem
-from device_agent.link import AiomqttPort
+from device_agent.link import AiomqttPort, IdentifiedPort, ShownIdentity
 from device_agent.logs import configure
 from device_agent.observe import Modem
 from device_agent.store import Store, StoreError
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         config = load(options.config)
-        tls = tls_context(config.broker)
+        tls = usable_tls(config)
     except ConfigError as error:
         return _refused(str(error), Exit.CONFIG)
     configure(config.logging.level)
@@ -69,15 +71,20 @@ def tls_context(broker: Broker) -> ssl.SSLContext | None:
     return context
 
 
-def _take_up_certificate(broker: Broker, context: ssl.SSLContext | None) -> None:
-    """The next connection shows the certificate that is on the disk now."""
-    if context is None:
-        return
-    try:
-        context.load_verify_locations(broker.ca)
-        context.load_cert_chain(broker.certificate, broker.key)
-    except (OSError, ssl.SSLError) as error:
-        _log.error("the renewed certificate cannot be used", extra={"error": str(error)})
+def usable_tls(config: Config) -> ssl.SSLContext | None:
+    """The newest certificate that can be used. Raises ConfigError about the present one when none can."""
+    problem: ConfigError | None = None
+    for files in _generations(config):
+        try:
+            return tls_context(msgspec.structs.replace(config.broker, **files))
+        except ConfigError as error:
+            problem = problem or error
+    raise problem or ConfigError([])
+
+
+def _generations(config: Config) -> list[dict[str, str]]:
+    broker = config.broker
+    return generations(Path(config.state), {"ca": broker.ca, "certificate": broker.certificate, "key": broker.key})
 
 
 def renewal(path: Path, config: Config) -> Renew | None:
@@ -145,9 +152,11 @@ def _run_stored(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
 
 async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: Store) -> int:
     seen = evidence(config)
+    port = AiomqttPort(config.broker.host, config.broker.port, tls, config.broker.keepalive_s)
+    identity = None if tls is None else ShownIdentity(tls, lambda: _generations(config))
     agent = Agent(
         config,
-        link_port=AiomqttPort(config.broker.host, config.broker.port, tls, config.broker.keepalive_s),
+        link_port=port if identity is None else IdentifiedPort(port, identity),
         open_modem=_opener(config, seen, PinMemory(store.kept("pins"), keep=lambda pins: store.keep("pins", pins))),
         host=open_host(
             Path(config.state),
@@ -160,7 +169,7 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
         random=random.Random(),
         evidence=seen,
         renew=renewal(path, config),
-        renewed=lambda: _take_up_certificate(config.broker, tls),
+        renewed=(lambda: None) if identity is None else identity.take_up,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

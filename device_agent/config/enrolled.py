@@ -19,7 +19,7 @@ from device_agent.protocol import is_hub_id
 FOLDER: Final = "identity"
 KEY, CERTIFICATE, CA, DOORBELL, WHERE = "hub.key", "hub.pem", "ca.pem", "doorbell.key", "enrolment.json"
 _CURRENT: Final = "current"
-# The generation before the present one is kept, for a person who has to look.
+# The generation before the present one is kept: what a broker does not let in falls back to it.
 _GENERATIONS_KEPT: Final = 2
 
 
@@ -74,6 +74,19 @@ def doorbell_key(state: Path) -> bytes:
         return (state / FOLDER / _CURRENT / DOORBELL).read_bytes()
     except OSError:
         return b""
+
+
+def generations(state: Path, files: Mapping[str, str]) -> list[dict[str, str]]:
+    """These files, then those of each earlier generation that is kept, newest first; a file from elsewhere stays."""
+    folder = state / FOLDER
+    current = folder / _CURRENT
+    inside = {name: Path(path).relative_to(current) for name, path in files.items() if current in Path(path).parents}
+    if not inside or not current.is_symlink():
+        return [dict(files)]
+    present = int(current.readlink().name)
+    kept = (int(path.name) for path in folder.iterdir() if path.name.isdigit())
+    earlier = [folder / str(number) for number in sorted(kept, reverse=True) if number < present]
+    return [dict(files), *({**files, **{name: str(at / path) for name, path in inside.items()}} for at in earlier)]
 
 
 def keep(state: Path, files: Mapping[str, bytes]) -> None:

@@ -117,7 +117,9 @@ class Agent:
         self._gate = GateLane(config, self.board, host, self._lists)
         self._doorbell = Doorbell(config.hub, lambda: doorbell_key(Path(config.state)), store, self._rang)
         self._modem = ModemLane(config, self.board, open_modem, random, self._doorbell)
-        self._certificate = CertificateLane(config.broker.certificate, self.board, random, renew=renew, renewed=renewed)
+        self._certificate = CertificateLane(
+            config.broker.certificate, self.board, random, renew=renew, renewed=renewed, reconnect=self._reconnect
+        )
         self._sampler = Sampler(self.board, store, lambda: self._modem.modem, self._history_grew)
         self.session = Session(config.hub, link_port, store, render=self._render, accept=self.accept, rng=random)
         errands = Errands(self.board, host, lambda: self._modem.modem, self._logs, self._restart, self._more_facts)
@@ -169,6 +171,7 @@ class Agent:
         self._config = msgspec.structs.replace(self._config, logging=config.logging)
         self._gate.reload(self._config)
         self._modem.reload(self._config)
+        self._certificate.alarm.wake()
         return self._config
 
     def stop(self) -> None:
@@ -374,6 +377,9 @@ class Agent:
 
     def _more_facts(self) -> dict[str, object]:
         return {"session": self.session.state, "flash_commits": self._store.commits, "flash_bytes": written_bytes()}
+
+    def _reconnect(self) -> None:
+        self.session.knock()
 
     def _rang(self) -> None:
         now = self._clock.uptime_ms() / 1000

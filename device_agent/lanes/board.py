@@ -50,12 +50,14 @@ class Alarm:
         """Look again."""
         self._event.set()
 
-    async def sleep(self, seconds: float | None) -> None:
-        """Return at the wake-up or after so many seconds (None: at the wake-up only)."""
+    async def sleep(self, seconds: float | None) -> bool:
+        """Return True at the wake-up, False after so many seconds (None: at the wake-up only)."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
-            return
+            return False
+        else:
+            return True
         finally:
             self._event.clear()

@@ -1,9 +1,12 @@
 """The certificate: tells how it stands, and has it renewed when a third of its life is left.
 
-The renewal itself is a process of its own that the caller gives, since it needs a cryptography library.
+The renewal itself is a process of its own that the caller gives, since it needs a cryptography library. Whoever put a
+new certificate there, this lane or a person with `hub-agent renew`, the hub connects anew with it.
 """
 
+import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,6 +25,10 @@ LOOK_S: Final = 24 * 3600.0
 # A renewal that did not come about is tried again after this (s), doubling, with jitter.
 RETRY_FIRST_S: Final = 3600.0
 RETRY_MOST_S: Final = 24 * 3600.0
+# A certificate that somebody else put there is noticed within this (s), or at SIGHUP.
+NOTICE_S: Final = 300.0
+# A new one is shown within this (s) at the latest; the jitter keeps hubs apart that were renewed together.
+RECONNECT_MOST_S: Final = 60.0
 # Hubs enrolled on one day do not ask at one hour: each waits up to this share of its certificate's life, a day at most.
 _SPREAD_SHARE: Final = 1 / 30
 _SPREAD_MOST_MS: Final = 24 * 3600 * 1000
@@ -39,10 +46,20 @@ Renew = Callable[[], Awaitable[tuple[Renewal, str]]]
 
 
 class CertificateLane:
-    """Runs until cancelled. `renew` None: the certificate is somebody else's to renew, and is only told of."""
+    """Runs until cancelled. `renew` None: the certificate is somebody else's to renew, and is only told of.
+
+    `renewed` makes the next connection show what is on the disk; `reconnect` makes that connection.
+    """
 
     def __init__(
-        self, path: str, board: Board, rng: random.Random, *, renew: Renew | None, renewed: Callable[[], None]
+        self,
+        path: str,
+        board: Board,
+        rng: random.Random,
+        *,
+        renew: Renew | None,
+        renewed: Callable[[], None],
+        reconnect: Callable[[], None] = lambda: None,
     ) -> None:
         self.alarm = Alarm()
         self._path = Path(path) if path else None
@@ -50,6 +67,8 @@ class CertificateLane:
         self._rng = rng
         self._renew = renew
         self._renewed = renewed
+        self._reconnect = reconnect
+        self._shown = self._mark()
         self._share = rng.uniform(0, 1)
         self._retry_s = RETRY_FIRST_S
         self._retry_ms = 0
@@ -58,7 +77,17 @@ class CertificateLane:
     async def run(self) -> None:
         """Look, renew when due, wait; for ever."""
         while True:
-            await self.alarm.sleep(await self._look())
+            await self._wait(await self._look())
+            if self._mark() != self._shown:
+                await self._show()
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Until then (None: for ever), a wake-up, or another certificate."""
+        rest_s = math.inf if seconds is None else seconds
+        while rest_s > 0 and self._mark() == self._shown:
+            if await self.alarm.sleep(min(NOTICE_S, rest_s)):
+                return
+            rest_s -= NOTICE_S
 
     async def _look(self) -> float | None:
         """Returns how long to wait (s); None: for the clock."""
@@ -86,7 +115,7 @@ class CertificateLane:
             _log.info("certificate renewed")
             self._read()
             self._tell(CertificateStatus.RENEWED)
-            self._renewed()
+            await self._show()
             self._retry_s = RETRY_FIRST_S
             return self._after(RETRY_FIRST_S)
         _log.warning("certificate not renewed", extra={"error": problem, "again_in_s": self._retry_s})
@@ -96,6 +125,21 @@ class CertificateLane:
             self._tell(self._status, problem)
         wait_s, self._retry_s = self._retry_s, min(RETRY_MOST_S, self._retry_s * 2)
         return self._after(wait_s)
+
+    async def _show(self) -> None:
+        """Take up what is on the disk, and connect anew with it, soon."""
+        self._shown = self._mark()
+        self._renewed()
+        await asyncio.sleep(self._rng.uniform(0, RECONNECT_MOST_S))
+        self._reconnect()
+
+    def _mark(self) -> tuple[int, int] | None:
+        """What changes with the file."""
+        try:
+            told = self._path.stat() if self._path is not None else None
+        except OSError:
+            return None
+        return None if told is None else (told.st_ino, told.st_mtime_ns)
 
     def _after(self, seconds: float) -> float:
         """No attempt before then, whatever wakes the lane."""

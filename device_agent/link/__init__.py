@@ -1,6 +1,7 @@
 """The link to the broker: the port, and its adapter over aiomqtt."""
 
 from device_agent.link.aiomqtt_port import AiomqttPort
+from device_agent.link.identity import IdentifiedPort, ShownIdentity
 from device_agent.link.port import (
     Delivery,
     Link,
@@ -15,11 +16,13 @@ from device_agent.link.port import (
 __all__ = [
     "AiomqttPort",
     "Delivery",
+    "IdentifiedPort",
     "Link",
     "LinkError",
     "LinkLostError",
     "LinkPort",
     "LinkRefusedError",
     "LinkUnreachableError",
+    "ShownIdentity",
     "Will",
 ]

@@ -21,7 +21,7 @@ from device_agent.config import Broker
 from device_agent.config.enrolled import keep
 from device_agent.facts import CertificateFacts, CertificateStatus, GateFacts, Goal, ModemFacts, Reason
 from device_agent.lanes.board import Board
-from device_agent.lanes.certificate import CertificateLane, Renewal
+from device_agent.lanes.certificate import NOTICE_S, RECONNECT_MOST_S, CertificateLane, Renewal
 from device_agent.protocol.doorbell import ring
 from device_agent.report import Whole, conditions
 from firmware_bridge.errors import CommandError, UnsupportedError
@@ -156,6 +156,7 @@ class Office:
         self.outcome, self.problem = Renewal.DONE, ""
         self.asked: list[float] = []
         self.taken_up = 0
+        self.reconnected: list[float] = []
 
     async def renew(self) -> tuple[Renewal, str]:
         self.asked.append(now_s())
@@ -165,6 +166,9 @@ class Office:
 
     def renewed(self) -> None:
         self.taken_up += 1
+
+    def reconnect(self) -> None:
+        self.reconnected.append(now_s())
 
 
 async def until(holds: Callable[[], object], days: float) -> None:
@@ -192,7 +196,12 @@ def with_lane(
             if trusted:
                 board.clock.offer(START_MS)
             renew = office.renew if may_renew else None
-            lane = CertificateLane(str(path), board, random.Random(1), renew=renew, renewed=office.renewed)
+            lane = CertificateLane(
+                *(str(path), board, random.Random(1)),
+                renew=renew,
+                renewed=office.renewed,
+                reconnect=office.reconnect,
+            )
             running = asyncio.create_task(lane.run())
             await asyncio.sleep(1.0)
             try:
@@ -216,6 +225,8 @@ def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left() -> None:
         assert 60 * DAY_S <= office.asked[0] <= 61 * DAY_S
         assert status(board) == "renewed"
         assert office.taken_up == 1
+        assert len(office.reconnected) == 1
+        assert 0 < office.reconnected[0] - office.asked[0] <= RECONNECT_MOST_S
         # The new one has two thirds of its own life before it is due.
         await asyncio.sleep(59 * DAY_S)
         assert len(office.asked) == 1
@@ -241,6 +252,23 @@ def test_a_refused_renewal_is_told_and_asked_again_seldom_until_it_comes() -> No
         office.outcome = Renewal.DONE
         await until(lambda: status(board) == "renewed", 2)
         assert office.taken_up == 1
+
+    with_lane(story)
+
+
+@pytest.mark.parametrize("is_woken", [False, True])
+def test_a_certificate_that_a_person_renewed_is_shown_soon(is_woken: bool) -> None:
+    async def story(board: Board, lane: CertificateLane, office: Office) -> None:
+        await asyncio.sleep(2 * DAY_S)
+        assert office.taken_up == 0
+        office.path.write_bytes(certificate(START + dt.timedelta(seconds=now_s()), 90))
+        if is_woken:
+            lane.alarm.wake()
+        await asyncio.sleep(RECONNECT_MOST_S + (1 if is_woken else NOTICE_S + 1))
+        assert len(office.reconnected) == 1
+        await asyncio.sleep(2 * DAY_S)
+        assert (office.taken_up, len(office.reconnected), office.asked) == (1, 1, [])
+        assert status(board) == "good"
 
     with_lane(story)
 
@@ -303,6 +331,8 @@ def test_a_whole_agent_tells_issuer_and_renewal() -> None:
                     lambda: hub.reports() and hub.reports()[-1].boot == 2 and told_of(hub) == ("true", "renewed")
                 )
                 assert hub.reports()[-1].identity.certificate_issuer == "Mini Hub CA"
+                # The connection that showed the old one ends soon, for one that shows the new.
+                assert await hub.until(lambda: sessions(hub) > 1, within_s=RECONNECT_MOST_S + 5) <= RECONNECT_MOST_S + 5
 
     play(told())
 
