@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 
 from controller.api import schemas, views
 from controller.api.doors import AdminDep, OperatorDep, Services, ServicesDep, ViewerDep
+from controller.services import controls as controls_service
 from controller.services import desired, enrolment, faults, hubs, telemetry
 from controller.services.actor import Actor
 
@@ -88,7 +89,7 @@ async def set_controls(
     controls = body.model_dump(exclude_none=True)
     if "level" in controls:
         controls["enabled"] = controls["level"] != "off"
-    document = await door.run(desired.set_controls, actor, hub_id=hub_id, controls=controls)
+    document = await door.run(controls_service.set_controls, actor, hub_id=hub_id, controls=controls)
     return {"hub_id": hub_id, "revision": document.revision}
 
 

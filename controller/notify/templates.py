@@ -17,7 +17,10 @@ LONDON: Final = ZoneInfo("Europe/London")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`subject` and `text` of the e-mail; `sms` stands alone. Fields: {name}, {at}, {reason}, {contest}, {estimate}."""
+    """`subject` and `text` of the e-mail; `sms` stands alone.
+
+    Fields: {name}, {at}, {reason}, {contest}, {estimate}, {level}.
+    """
 
     subject: str
     text: str
@@ -77,6 +80,13 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox, without a signature.",
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox.",
     ),
+    "controls_changed": Template(
+        "Your Mini Hub's parental controls were changed",
+        "The parental controls of your Mini Hub were changed {at}, as somebody in your household asked us to. They are"
+        " now set to: {level}. They may differ from those of your home hub. If you did not ask for this, please call"
+        " us.",
+        "Your Mini Hub's parental controls were changed ({at}), now: {level}. If you did not ask us, please call.",
+    ),
     "refused": Template(
         "About your fault report",
         "We looked at your fault report. {reason} {contest}",
@@ -88,6 +98,7 @@ _ENDING: Final = "\n\nThis is a message about your service. Message reference: {
 # Sensible words where a fact is absent: a notice is never sent with a hole in it.
 _WITHOUT: Final = {
     "at": "now",
+    "level": "as you asked",
     "estimate": "on the next working day",
     "reason": "It does not bring these benefits.",
     "contest": "If you disagree, please call us.",

@@ -297,3 +297,16 @@ def _period(session: Session, service_id: str) -> Service:
     if row is None:
         raise NotFoundError("service", service_id)
     return row
+
+
+def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
+    """Return whose line it is at an instant: the account of the period that covers the day, else the latest one."""
+    periods = session.exec(
+        select(Service)
+        .where(Service.line_id == line_id, col(Service.superseded_at).is_(None))
+        .order_by(col(Service.starts_on).desc(), Service.id)
+    ).all()
+    day = at.date()
+    covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
+    found = next(covering, next(iter(periods), None))
+    return None if found is None else found.account_id

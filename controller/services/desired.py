@@ -140,17 +140,6 @@ def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]]
         _compose(session, wanted, now)
 
 
-def set_controls(
-    session: Session, actor: Actor, now: datetime, *, hub_id: str, controls: dict[str, Any]
-) -> DesiredDocument:
-    """Set the household's parental controls; the setting is kept over reactivations (T§19)."""
-    row = state_of(session, hub_id)
-    row.controls = {**row.controls, **controls}
-    session.add(row)
-    journal.audited(session, "hub", hub_id, "controls", by=actor.name, fields=sorted(controls))
-    return refresh(session, hub_id, now)
-
-
 def ask(session: Session, actor: Actor, now: datetime, *, hub_id: str, kind: str, lasts: timedelta) -> HubRequest:
     """Ask a hub to do something once, to begin before `now + lasts`."""
     request = HubRequest(

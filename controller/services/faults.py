@@ -8,10 +8,10 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from controller.domain.facts import DeterminationKind, Symptom
-from controller.services import decide, decisions, journal, promises, reasons, versions
+from controller.services import accounts, decide, decisions, journal, promises, reasons, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
-from controller.tables.accounts import Line, Service
+from controller.tables.accounts import Line
 from controller.tables.faults import (
     DecisionRow,
     Determination,
@@ -65,7 +65,9 @@ def report(
     at = reported_at or now
     if at > now:
         raise UnprocessableError("a report can't lie in the future", remedy="send reported_at up to now")
-    account_id = _account_of(session, line_id, at)
+    account_id = accounts.account_of_line(session, line_id, at)
+    if account_id is None:
+        raise UnprocessableError("the line has no service", remedy="start a service on it first")
     row = versions.add(
         session,
         Fault(
@@ -217,20 +219,6 @@ def _observations(session: Session, fault_id: str) -> tuple[Observation, ...]:
         select(Observation).where(Observation.fault_id == fault_id).order_by(col(Observation.at), Observation.id)
     )
     return tuple(session.exec(statement))
-
-
-def _account_of(session: Session, line_id: str, at: datetime) -> str:
-    """Return whose line it is at an instant: the account of the period that covers the day, else the latest one."""
-    periods = session.exec(
-        select(Service)
-        .where(Service.line_id == line_id, col(Service.superseded_at).is_(None))
-        .order_by(col(Service.starts_on).desc(), Service.id)
-    ).all()
-    if not periods:
-        raise UnprocessableError("the line has no service", remedy="start a service on it first")
-    day = at.date()
-    covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
-    return next(covering, periods[0]).account_id
 
 
 def _lines_of(session: Session, kind: DeterminationKind, subject_id: str) -> list[str]:

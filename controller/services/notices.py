@@ -60,12 +60,38 @@ def owe_facts(
 ) -> None:
     """Owe a notice, see `owe`; `facts` fill the template in."""
     fault = versions.present(session, Fault, fault_id)
-    account = versions.present(session, Account, fault.account_id)
     told = {"fault_id": fault_id, "reported_at": fault.reported_at.isoformat(), **facts}
     if since is not None:
         told["since"] = since.isoformat()
+    matter = _Matter(kind=kind, account_id=fault.account_id, fault_id=fault_id, about=fault_id)
+    _owe_copies(session, matter, told, now=now, due_at=due_at)
+
+
+def owe_account(
+    session: Session, account_id: str, kind: str, now: datetime, *, about: str, facts: dict[str, Any]
+) -> None:
+    """Owe an account's holder a notice of what happened just now to a thing that is no fault: `about` is its id."""
+    matter = _Matter(kind=kind, account_id=account_id, fault_id=None, about=about)
+    _owe_copies(session, matter, {**facts, "since": now.isoformat()}, now=now, due_at=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matter:
+    """What a notice tells, to whom; `about` is the id of the thing, so that the same is told once."""
+
+    kind: str
+    account_id: str
+    fault_id: str | None
+    about: str
+
+
+def _owe_copies(
+    session: Session, matter: _Matter, told: dict[str, Any], *, now: datetime, due_at: datetime | None
+) -> None:
+    """Owe a copy on every channel; one without an address is somebody's to look at."""
+    kind, account = matter.kind, versions.present(session, Account, matter.account_id)
     for channel, address in zip(CHANNELS, (account.email, account.mobile), strict=True):
-        _owe_one(session, fault, (kind, channel), told, now=now, due_at=due_at)
+        _owe_one(session, matter, channel, told, now=now, due_at=due_at)
         if not address:
             message = f"account {account.id} has no address for {channel}; {kind} can't be told"
             alarms.raise_alarm(
@@ -175,7 +201,10 @@ def told_by_a_person(session: Session, notice_id: str, now: datetime) -> None:
 def copies_of(session: Session, row: Notice) -> tuple[Notice, ...]:
     """Return the copies of one notice on every channel, itself included; withdrawn ones are none."""
     statement = select(Notice).where(
-        Notice.fault_id == row.fault_id, Notice.kind == row.kind, Notice.state != "withdrawn"
+        Notice.account_id == row.account_id,
+        Notice.fault_id == row.fault_id,
+        Notice.kind == row.kind,
+        Notice.state != "withdrawn",
     )
     since = row.facts.get("since")
     found = session.exec(statement.order_by(Notice.id).with_for_update()).all()
@@ -211,15 +240,14 @@ def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str
 
 def _owe_one(
     session: Session,
-    fault: Fault,
-    which: tuple[str, str],
+    matter: _Matter,
+    channel: str,
     facts: dict[str, Any],
     *,
     now: datetime,
     due_at: datetime | None,
 ) -> None:
-    kind, channel = which
-    dedup = f"{kind}:{fault.id}:{channel}:{facts.get('since', '')}"
+    dedup = f"{matter.kind}:{matter.about}:{channel}:{facts.get('since', '')}"
     known = session.exec(select(Notice).where(Notice.dedup == dedup)).first()
     if known is not None and known.state != "withdrawn":
         return
@@ -230,9 +258,9 @@ def _owe_one(
         session.flush()
     row = Notice(
         id=journal.new_id(session),
-        account_id=fault.account_id,
-        fault_id=fault.id,
-        kind=kind,
+        account_id=matter.account_id,
+        fault_id=matter.fault_id,
+        kind=matter.kind,
         channel=channel,
         dedup=dedup,
         facts=facts,
@@ -242,7 +270,7 @@ def _owe_one(
     session.add(row)
     session.flush()
     owed.mark(session, NOUN, row.id, now=now, deadline=due_at)
-    journal.changed(session, "notice", row.id, "owed", kind=kind)
+    journal.changed(session, "notice", row.id, "owed", kind=matter.kind)
 
 
 def _give_to_a_person(session: Session, row: Notice, copies: tuple[Notice, ...], now: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from controller.domain.facts import DeterminationKind, LineEventKind, SuspicionKind, Symptom
-from controller.services import accounts, alarms, desired, dispatch, faults, hubs, late, lines, outages, plans
+from controller.services import accounts, alarms, controls, desired, dispatch, faults, hubs, late, lines, outages, plans
 from controller.services.errors import BrakeError, ConflictError, UnprocessableError, VersionConflictError
 from tests.unit.controller.household import OTHER_IMEI, Household
 
@@ -225,15 +225,15 @@ def test_a_request_is_answered_once_and_leaves_the_document(broken: tuple[Househ
 def test_controls_set_by_phone_stay_over_reactivations(broken: tuple[Household, str]) -> None:
     home, fault_id = broken
     assert home.document().controls.level == "light"
-    home.run(desired.set_controls, hub_id=home.hub_id, controls={"level": "strict", "deny": ["example.net"]})
+    home.run(controls.set_controls, hub_id=home.hub_id, controls={"level": "strict", "deny": ["example.net"]})
     home.resolve(fault_id)
     home.outside_follows()
     home.pass_time(minutes=1)
     home.look()
     home.broken()
-    controls = home.document().controls
-    assert (controls.level, controls.deny) == ("strict", ("example.net",))
-    assert {"gambling", "weapons"} <= {each.category for each in controls.lists}
+    kept = home.document().controls
+    assert (kept.level, kept.deny) == ("strict", ("example.net",))
+    assert {"gambling", "weapons"} <= {each.category for each in kept.lists}
 
 
 def test_an_edit_that_touches_too_much_needs_a_name(home: Household) -> None:

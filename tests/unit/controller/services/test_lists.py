@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.services import desired, lists
+from controller.services import controls, lists
 from controller.services.errors import UnprocessableError
 from controller.services.list_formats import detect, read_list
 from tests.unit.controller.household import Household
@@ -132,9 +132,9 @@ def test_a_level_is_data_and_a_household_may_differ_from_it(hub: Household) -> N
     assert set(categories(hub)) == {"adult", "self-harm", "drugs"}
     hub.run(lists.set_level, level="light", categories=["adult", "gambling"])
     assert set(categories(hub)) == {"adult", "gambling"}
-    hub.run(desired.set_controls, hub_id=hub.hub_id, controls={"overrides": {"adult": False, "weapons": True}})
+    hub.run(controls.set_controls, hub_id=hub.hub_id, controls={"overrides": {"adult": False, "weapons": True}})
     assert set(categories(hub)) == {"gambling", "weapons"}
-    hub.run(desired.set_controls, hub_id=hub.hub_id, controls={"level": "off"})
+    hub.run(controls.set_controls, hub_id=hub.hub_id, controls={"level": "off"})
     assert categories(hub) == {}
 
 
