@@ -1,9 +1,11 @@
-"""From the depot's claim code to the refused revoked hub, through the real controller, broker and command line."""
+"""From the claim code to the refused revoked hub: hub-agent, controller, broker and their command lines, all real."""
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +19,12 @@ from controller.services import enrolment, hubs, keys
 from controller.services.actor import Actor, Role
 from controller.services.database import Database
 from device_agent import protocol
-from device_agent.link import LinkRefusedError
 from device_agent.protocol import Channel, topic
+from simulator.host import install_standins
+from tests.e2e.agent import rig
 from tests.e2e.broker.stage import DEADLINE_S, Authorities, Broker, key_pem, new_key, request_of
 from tests.e2e.controller.processes import CONTROLLER, Child, running, until
+from tests.e2e.mosquitto import free_port
 
 pytestmark = [
     pytest.mark.e2e,
@@ -70,6 +74,32 @@ class Site:
         answer: dict[str, str] = response.json()
         self.broker.save(answer["hub_id"], KeyPair(answer["certificate_pem"], key_pem(key)))
         return answer
+
+    def takes_in(self, hub_id: str) -> Callable[[], Awaitable[bool]]:
+        """Tell whether a hub is present and its report is of its own document."""
+
+        async def holds() -> bool:
+            shown = (await self.http.get(f"/v1/hubs/{hub_id}")).json()
+            return bool(shown["presence"]["online"] and shown["reported"] and shown["converged"])
+
+        return holds
+
+    async def revoke(self, hub_id: str) -> None:
+        """Revoke every certificate of a hub, and let the broker know."""
+        list_url = f"{self.child.url}/v1/enrolments/crl"
+        before = (await self.http.get(list_url)).text
+        assert (await self.http.post(f"/v1/hubs/{hub_id}/revocation")).status_code == 200
+
+        async def is_signed() -> bool:
+            return (await self.http.get(list_url)).text != before
+
+        await until(is_signed)
+        out, authority = self.broker.directory / "hubs.crl", self.broker.directory / "hubs-ca.pem"
+        fetch = ("crl", "--url", list_url, "--authority", str(authority), "--out", str(out))
+        assert (await command(*fetch))["changed"] is True
+        assert (await command(*fetch))["changed"] is False
+        self.broker.stop()
+        self.broker.start()
 
     async def hello(self, hub_id: str) -> protocol.Desired:
         """Connect as the hub, report, and return the document it is owed."""
@@ -122,31 +152,65 @@ def _options(broker: Broker, url: str) -> list[str]:
     return [word for pair in options.items() for word in pair]
 
 
+@dataclass
+class Unit:
+    """One hub on this machine: its settings, a simulated modem, and hub-agent with stand-in host tools."""
+
+    directory: Path
+
+    def __post_init__(self) -> None:
+        install_standins(self.directory / "tools", self.directory / "host")
+        values: dict[str, dict[str, object]] = {
+            "modem": {"ports": [str(self.directory / "modem")], "management_apn": "internet"},
+            "dns": {"port": free_port(), "listen": ["127.0.0.1"]},
+            "lan": {"interface": "lan0"},
+        }
+        lines = [f"state = {json.dumps(str(self.directory / 'state'))}"]
+        for name, section in values.items():
+            lines += [f"[{name}]", *(f"{setting} = {json.dumps(value)}" for setting, value in section.items())]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "hub.toml"
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        tools = {"PATH": f"{self.directory / 'tools'}{os.pathsep}{os.environ['PATH']}"}
+        return rig.running(rig.modem(self.directory), rig.agent(self.directory, self.config, tools))
+
+    async def command(self, *words: str) -> Any:
+        """Run `hub-agent … --json` and return what it printed."""
+        pipe = asyncio.subprocess.PIPE
+        line = (str(rig.BIN / "hub-agent"), *words, "--config", str(self.config), "--json")
+        process = await asyncio.create_subprocess_exec(*line, stdout=pipe, stderr=pipe, cwd=rig.ROOT)
+        async with asyncio.timeout(30):
+            out, error = await process.communicate()
+        assert process.returncode == 0, error.decode()
+        return json.loads(out)
+
+    async def session(self) -> str:
+        told: str = (await self.command("status"))["session"]["state"]
+        return told
+
+
 async def test_a_hub_is_enrolled_talks_and_is_out_once_it_is_revoked(site: Site) -> None:
     (first, code), (second, other_code) = (
-        site.enrolled("SN-1", "89441" + "0" * 14),
+        site.enrolled("SN-1", rig.ICCID),
         site.enrolled("SN-2", "89441" + "1" * 14),
     )
-    answer = await site.claim(code)
-    await site.claim(other_code)
-    assert (answer["hub_id"], answer["broker_url"]) == (first, f"mqtts://127.0.0.1:{site.broker.hubs_port}")
+    answer = await site.claim(other_code)
+    assert (answer["hub_id"], answer["broker_url"]) == (second, f"mqtts://127.0.0.1:{site.broker.hubs_port}")
     assert answer["ca_pem"] == site.broker.authorities.services.certificate_pem
-    assert (await site.hello(first)).revision > 0
+    unit = Unit(site.broker.directory)
+    enrolled = await unit.command("enrol", "--controller", site.child.url, "--claim-code", code)
+    assert (await unit.command("renew"))["hub"] == enrolled["hub"] == first
+    async with unit.running():
+        await until(site.takes_in(first), 20)
+        assert await unit.session() == "connected"
+        await site.revoke(first)
 
-    list_url = f"{site.child.url}/v1/enrolments/crl"
-    before = (await site.http.get(list_url)).text
-    assert (await site.http.post(f"/v1/hubs/{first}/revocation")).status_code == 200
+        async def is_told() -> bool:
+            return await unit.session() == "refused"
 
-    async def is_signed() -> bool:
-        return (await site.http.get(list_url)).text != before
-
-    await until(is_signed)
-    out, authority = site.broker.directory / "hubs.crl", site.broker.directory / "hubs-ca.pem"
-    fetch = ("crl", "--url", list_url, "--authority", str(authority), "--out", str(out))
-    assert (await command(*fetch))["changed"] is True
-    assert (await command(*fetch))["changed"] is False
-    site.broker.stop()
-    site.broker.start()
-    with pytest.raises(LinkRefusedError):
-        await site.hello(first)
+        await until(is_told, 20)
     assert (await site.hello(second)).revision > 0
