@@ -32,62 +32,62 @@ class ListView(Protocol):
     """A category list that is blocked."""
 
     @property
-    def category(self) -> str: ...  # noqa: D102
+    def category(self) -> str: ...
     @property
-    def digest(self) -> str: ...  # noqa: D102
+    def digest(self) -> str: ...
     @property
-    def size(self) -> int: ...  # noqa: D102
+    def size(self) -> int: ...
 
 
 class ControlsView(Protocol):
     """Parental controls in business words; `lists` are those of the level's categories and of the overrides."""
 
     @property
-    def level(self) -> str: ...  # noqa: D102  # read as named
+    def level(self) -> str: ...
     @property
-    def enabled(self) -> bool: ...  # noqa: D102
+    def enabled(self) -> bool: ...
     @property
-    def lists(self) -> Sequence[ListView]: ...  # noqa: D102
+    def lists(self) -> Sequence[ListView]: ...
     @property
-    def allow(self) -> Sequence[str]: ...  # noqa: D102
+    def allow(self) -> Sequence[str]: ...
     @property
-    def deny(self) -> Sequence[str]: ...  # noqa: D102
+    def deny(self) -> Sequence[str]: ...
     @property
-    def safe_search(self) -> bool: ...  # noqa: D102
+    def safe_search(self) -> bool: ...
 
 
 class RequestView(Protocol):
     """A one-off request."""
 
     @property
-    def id(self) -> str: ...  # noqa: D102
+    def id(self) -> str: ...
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def expires_at(self) -> datetime: ...  # noqa: D102
+    def expires_at(self) -> datetime: ...
 
 
 class DocumentView(Protocol):
     """What a hub should be, in business words (controller/services/desired.py)."""
 
     @property
-    def hub_id(self) -> str: ...  # noqa: D102
+    def hub_id(self) -> str: ...
     @property
-    def revision(self) -> int: ...  # noqa: D102
+    def revision(self) -> int: ...
     @property
-    def issued_at(self) -> datetime: ...  # noqa: D102
+    def issued_at(self) -> datetime: ...
     @property
-    def internet_on(self) -> bool: ...  # noqa: D102
+    def internet_on(self) -> bool: ...
     @property
-    def until(self) -> datetime | None: ...  # noqa: D102
+    def until(self) -> datetime | None: ...
     @property
-    def iccids(self) -> Sequence[str]: ...  # noqa: D102
+    def iccids(self) -> Sequence[str]: ...
     @property
-    def apn(self) -> str | None: ...  # noqa: D102
+    def apn(self) -> str | None: ...
     @property
-    def controls(self) -> ControlsView: ...  # noqa: D102
+    def controls(self) -> ControlsView: ...
     @property
-    def requests(self) -> Sequence[RequestView]: ...  # noqa: D102
+    def requests(self) -> Sequence[RequestView]: ...
 
 
 @dataclass(frozen=True, slots=True)

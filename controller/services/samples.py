@@ -62,13 +62,13 @@ class Batch(Protocol):
     """One message's samples, under its number."""
 
     @property
-    def hub_id(self) -> str: ...  # noqa: D102  # read as named
+    def hub_id(self) -> str: ...
     @property
-    def boot(self) -> int: ...  # noqa: D102
+    def boot(self) -> int: ...
     @property
-    def seq(self) -> int: ...  # noqa: D102
+    def seq(self) -> int: ...
     @property
-    def samples(self) -> Sequence[Sample]: ...  # noqa: D102
+    def samples(self) -> Sequence[Sample]: ...
 
 
 def store(session: Session, batches: Iterable[Batch], *, now: datetime) -> None:

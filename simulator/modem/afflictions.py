@@ -107,15 +107,15 @@ class Afflictions:
             modem.power_off()
             modem.plan(seconds, modem.power_on)
 
-    def _usb(self, _fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _usb(self, _fault: InjectedFault, begins: bool) -> None:
         self.unplugged = begins
         self._modem.set_usb(attached=not begins)
 
-    def _sim(self, _fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _sim(self, _fault: InjectedFault, begins: bool) -> None:
         self.sim_gone = begins
         self._modem.card_changed()
 
-    def _pin(self, fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _pin(self, fault: InjectedFault, begins: bool) -> None:
         card = self._modem.slot
         if card is None:
             return
@@ -126,11 +126,11 @@ class Afflictions:
             card.pin1.enabled = self._pin_enabled_before
         self._modem.card_changed()
 
-    def _denied(self, fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _denied(self, fault: InjectedFault, begins: bool) -> None:
         if begins:
             self._modem.registration.network_detach(int(fault.number("cause")))
 
-    def _roaming(self, fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _roaming(self, fault: InjectedFault, begins: bool) -> None:
         air = self._modem.air
         if begins:
             self._home_cells, air.cells = air.cells, cells_of(fault.text("plmn"))
@@ -138,7 +138,7 @@ class Afflictions:
             air.cells, self._home_cells = self._home_cells, ()
         self._modem.registration.air_changed()
 
-    def _weak(self, fault: InjectedFault, begins: bool) -> None:  # noqa: FBT001 - one signature for all
+    def _weak(self, fault: InjectedFault, begins: bool) -> None:
         self._modem.air.attenuation_db += fault.number("db") * (1 if begins else -1)
         self._modem.registration.air_changed()
 

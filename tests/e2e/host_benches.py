@@ -118,7 +118,7 @@ class RealTools:
         )
         async with asyncio.timeout(DEADLINE_S):
             # Another program's file appears; nothing tells of it.
-            while not os.path.exists(f"/var/run/hostapd/{self.wifi}"):  # noqa: ASYNC110, ASYNC240, PTH110
+            while not os.path.exists(f"/var/run/hostapd/{self.wifi}"):  # noqa: ASYNC240, PTH110
                 await asyncio.sleep(0.02)
 
     async def close(self) -> None:

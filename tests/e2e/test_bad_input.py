@@ -58,7 +58,7 @@ async def simulated(directory: Path, *words: str) -> AsyncIterator[Path]:
     port = directory / "modem"
     async with rig.running(rig.modem(directory, *words)):
         async with asyncio.timeout(20):
-            while not port.exists():  # noqa: ASYNC110  # another process makes it
+            while not port.exists():
                 await asyncio.sleep(0.05)
         yield port
 

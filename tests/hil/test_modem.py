@@ -30,7 +30,7 @@ async def modem(hil: Bench) -> AsyncIterator[Modem]:
 async def until(ask: Any) -> Any:
     """What `ask` tells once it tells something true; a modem needs its time for a network."""
     async with asyncio.timeout(DEADLINE_S):
-        while not (told := await ask()):  # noqa: ASYNC110 - the modem is asked, not our own state
+        while not (told := await ask()):
             await asyncio.sleep(0.2)
         return told
 

@@ -79,7 +79,7 @@ class Home:
 
     async def until(self, holds: Callable[[], bool], within_s: float) -> None:
         async with asyncio.timeout(within_s):
-            while not holds():  # noqa: ASYNC110  # what is watched is a file that another process writes
+            while not holds():
                 await asyncio.sleep(0.02)
 
     async def flows(self, within_s: float = 20.0) -> None:

@@ -172,7 +172,7 @@ async def test_probe_without_a_sim_says_so(site: Site) -> None:
 
 async def until_exists(path: Path) -> None:
     async with asyncio.timeout(20):
-        while not path.exists():  # noqa: ASYNC110, ASYNC240  # another process makes it
+        while not path.exists():  # noqa: ASYNC240  # another process makes it
             await asyncio.sleep(0.05)
 
 
@@ -255,5 +255,5 @@ async def test_a_hangup_follows_what_it_can_and_names_what_waits(site: Site) -> 
     site.config.write_text("hub = 1\n")
     agent.child.send_signal(signal.SIGHUP)
     async with asyncio.timeout(20):
-        while "the new settings are refused" not in agent.text():  # noqa: ASYNC110  # another process writes it
+        while "the new settings are refused" not in agent.text():
             await asyncio.sleep(0.05)

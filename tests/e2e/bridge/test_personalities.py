@@ -72,7 +72,7 @@ async def bench(folder: Path, personality: str) -> AsyncIterator[Bench]:
 
 async def _registered(modem: Modem) -> None:
     async with asyncio.timeout(20):
-        while not (await modem.registration()).state.attached:  # noqa: ASYNC110 - the modem is asked, not our own state
+        while not (await modem.registration()).state.attached:
             await asyncio.sleep(0.1)
 
 
@@ -130,7 +130,7 @@ async def test_a_denial_is_cured_by_a_radio_cycle(tmp_path: Path, personality: s
         number = found.inject(Fault.DENIED, cause=7)
         await found.modem.cycle_radio()
         async with asyncio.timeout(10):
-            while (await found.modem.registration()).state is not RegistrationState.DENIED:  # noqa: ASYNC110
+            while (await found.modem.registration()).state is not RegistrationState.DENIED:
                 await asyncio.sleep(0.05)
         denied = await found.modem.registration()
         assert denied.needs_radio_cycle
@@ -150,7 +150,7 @@ async def test_an_unplugged_modem_is_a_typed_loss_and_is_opened_again(tmp_path: 
             await found.modem.signal()
         found.simulated.faults.clear(number)
         async with asyncio.timeout(5):
-            while not _present(found.ports):  # noqa: ASYNC110
+            while not _present(found.ports):
                 await asyncio.sleep(0.05)
         again = await open_modem(found.ports)
         assert (await again.identity()).imei == found.simulated.imei
@@ -168,7 +168,7 @@ async def test_a_renumbered_modem_is_found_by_its_place(tmp_path: Path) -> None:
         wanted = shown(tmp_path / "before", 2)
         simulated.faults.inject(make_fault(Fault.USB_RENUMBER, at_s=clock.now()))
         async with asyncio.timeout(10):
-            while not (moved := _numbers(device) - {2, 3}):  # noqa: ASYNC110 - a name in /dev appears by itself
+            while not (moved := _numbers(device) - {2, 3}):
                 await asyncio.sleep(0.05)
         assert not _present(ports)
         shown(tmp_path / "after", min(moved))

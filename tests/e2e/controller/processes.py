@@ -44,7 +44,7 @@ class Child:
 async def until(holds: Callable[[], Awaitable[bool]], deadline_s: float = 15.0) -> None:
     """Return once it holds; TimeoutError otherwise. Other processes send no event to wait for."""
     async with asyncio.timeout(deadline_s):
-        while not await holds():  # noqa: ASYNC110  # see above
+        while not await holds():
             await asyncio.sleep(0.02)
 
 

@@ -180,7 +180,7 @@ async def test_two_controllers_race_and_everything_happens_once(server: str) -> 
             fault_id = home.broken()
             await watcher.run(owe_more, actor=ACTOR, now=now(), round_=round_, fault_id=fault_id)
             async with asyncio.timeout(60):
-                while await watcher.run(left, actor=ACTOR, now=now()):  # noqa: ASYNC110  # other loops work
+                while await watcher.run(left, actor=ACTOR, now=now()):
                     await asyncio.sleep(0.1)
             await watcher.run(check, actor=ACTOR, now=now(), outside=outside)
     assert sum(outside.doubts.values()) > 0

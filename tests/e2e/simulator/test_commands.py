@@ -158,7 +158,7 @@ async def test_host_faults_kill_real_processes_and_wipe_what_the_kernel_held(tmp
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - another process makes it so
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -215,7 +215,7 @@ async def test_the_platform_keeps_its_sims_and_running_changes_over_a_restart(tm
             url = json.loads(line)["listening"]
             monitor = f"{url}{API}/monitor/{changed.json()['id']}"
             async with asyncio.timeout(DEADLINE_S):
-                while (await client.get(monitor)).json()["state"] != "completed":  # noqa: ASYNC110 - another process
+                while (await client.get(monitor)).json()["state"] != "completed":
                     await asyncio.sleep(0.3)
             attach = await client.get(f"{url}/sim/attach", params={"iccid": SIM["iccid"]})
             assert attach.json()["bearer"] == "internet"

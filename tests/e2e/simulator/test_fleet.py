@@ -61,7 +61,7 @@ class Controller:
     async def until(self, enough: object) -> None:
         assert callable(enough)
         async with asyncio.timeout(DEADLINE_S):
-            while not enough():  # noqa: ASYNC110 - the broker's deliveries are what is waited for
+            while not enough():
                 await asyncio.sleep(0.02)
 
     def of(self, hub: str, kind: type[T]) -> list[T]:
