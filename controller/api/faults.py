@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1", tags=["faults"])
 async def record_line_events(body: schemas.LineEvents, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
     """Record line events in bulk, each once under (line, kind, at, source)."""
     events = [lines.Seen(**event.model_dump()) for event in body.events]
-    new = await door.run(lines.record, actor, events=events)
+    new = await door.run(lines.record, actor, events=events, override=body.override)
     return {"received": len(events), "new": new}
 
 

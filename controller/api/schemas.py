@@ -277,10 +277,11 @@ class LineEvent(BaseModel):
 
 
 class LineEvents(BaseModel):
-    """Line events in bulk."""
+    """Line events in bulk; `override` names who decided to go ahead when the brake holds."""
 
     model_config = ConfigDict(extra="forbid")
     events: Annotated[list[LineEvent], Field(min_length=1, max_length=10_000)]
+    override: Text | None = None
 
 
 class NewOutage(BaseModel):

@@ -3,15 +3,18 @@
 They hold on operators' edits and on switching off; never on activations that are owed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session, col, func, select
 
-from controller.services import gather, journal
+from controller.domain.decisions import Basis, Outcome, Question
+from controller.services import gather, journal, rows
 from controller.services.errors import BrakeError
 from controller.services.policy import Policy
-from controller.tables.faults import Fault
+from controller.tables.faults import DecisionRow, Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,40 @@ class Plan:
 
 def of_lines(session: Session, line_ids: Sequence[str], *, what: str) -> Plan:
     """Return the plan of a change that may end what is on for the open faults of some lines."""
+    return _plan(session, what, len(gather.open_faults_on(session, line_ids)))
+
+
+def of_recoveries(session: Session, recovered: Mapping[str, datetime], *, what: str) -> Plan:
+    """Return the plan of recoveries that come in: line to the first instant at which it came back.
+
+    They touch the open faults that line events alone made qualify (T§10b i) and that were reported since: such a line
+    was not down when its customer said so. What came back after the report does not contradict it, so that a mended
+    network is never braked.
+    """
+    if len(recovered) <= journal.policy_of(session).brake_floor:
+        return _plan(session, what, 0)
+    found = rows.read(session, Fault, "line_id", recovered, _is_open, columns=("id", "line_id", "reported_at"))
+    contradicted = [row.id for row in found if recovered[row.line_id] <= row.reported_at]
+    resting = rows.read(session, DecisionRow, "fault_id", contradicted, _rests_on_events, columns=("fault_id",))
+    return _plan(session, what, len(resting))
+
+
+def _plan(session: Session, what: str, touches: int) -> Plan:
+    policy = journal.policy_of(session)
+    if touches <= policy.brake_floor:
+        return Plan(what=what, touches=touches, of=touches, policy=policy)
     present = (col(Fault.superseded_at).is_(None), col(Fault.closed_at).is_(None))
     whole = session.exec(select(func.count(col(Fault.row_id))).where(*present)).one()
-    touched = len(gather.open_faults_on(session, line_ids))
-    return Plan(what=what, touches=touched, of=whole, policy=journal.policy_of(session))
+    return Plan(what=what, touches=touches, of=whole, policy=policy)
+
+
+def _rests_on_events(table: Table) -> ColumnElement[bool]:
+    of = table.c
+    standing = and_(of.superseded_at.is_(None), of.question == Question.QUALIFIES.value)
+    return and_(
+        standing, of.outcome == Outcome.QUALIFIES.value, of.code == "no_service", of.basis == Basis.READING.value
+    )
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.superseded_at.is_(None), table.c.closed_at.is_(None))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from controller.domain.facts import LineEventKind
-from controller.services import decide, journal
+from controller.services import brakes, decide, journal
 from controller.services.actor import Actor
 from controller.services.errors import UnprocessableError
 from controller.tables.accounts import Line
@@ -18,6 +18,7 @@ from controller.tables.faults import Fault, LineEvent
 
 _EVENTS: Final[Table] = LineEvent.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 _BATCH: Final = 1000
+_GAINS: Final = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +32,17 @@ class Seen:
     cause: str | None = None
 
 
-def record(session: Session, actor: Actor, now: datetime, *, events: Sequence[Seen]) -> int:
+def record(
+    session: Session, actor: Actor, now: datetime, *, events: Sequence[Seen], override: str | None = None
+) -> int:
     """Record line events, each once under (line, kind, at, source); returns how many were new.
 
-    Raises UnprocessableError, recording nothing, when a line is unknown.
+    Raises, recording nothing, UnprocessableError when a line is unknown, and BrakeError when recoveries from before the
+    reports contradict too many open faults at once (decision 15).
     """
     lines = sorted({event.line_id for event in events})
     _refuse_unknown(session, lines)
+    brakes.of_recoveries(session, _recovered(events), what="batch of recoveries").raise_if_unsafe(override)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     new = 0
     for start in range(0, len(events), _BATCH):
@@ -47,9 +52,20 @@ def record(session: Session, actor: Actor, now: datetime, *, events: Sequence[Se
         statement = insert(_EVENTS).values(rows).on_conflict_do_nothing().returning(_EVENTS.c.id)
         new += len(session.connection().execute(statement).all())
     if new:
-        journal.audited(session, "line_events", lines[0] if len(lines) == 1 else "many", "recorded", new=new)
+        journal.audited(
+            session, "line_events", lines[0] if len(lines) == 1 else "many", "recorded", new=new, override=override
+        )
         decide.touch_lines(session, actor, now, _with_open_fault(session, lines))
     return new
+
+
+def _recovered(events: Sequence[Seen]) -> dict[str, datetime]:
+    """Return the first recovery of each line."""
+    found: dict[str, datetime] = {}
+    for each in events:
+        if each.kind in _GAINS:
+            found[each.line_id] = min(each.at, found.get(each.line_id, each.at))
+    return found
 
 
 def _refuse_unknown(session: Session, line_ids: Sequence[str]) -> None:

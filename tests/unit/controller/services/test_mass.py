@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
-from sqlmodel import select
+from sqlmodel import col, select
 
 from bench import _town
-from controller.services import alarms, decide, late, outages
+from controller.domain.facts import LineEventKind, Symptom
+from controller.services import alarms, decide, late, lines, outages
 from controller.services.database import Database
 from controller.services.errors import BrakeError
-from controller.tables.faults import Notice
+from controller.tables.faults import DecisionRow, Notice
 from controller.tables.hubs import HubState
 from tests.unit.controller.conftest import MakeDatabase
 from tests.unit.controller.household import Household
@@ -83,6 +84,41 @@ def test_it_needs_a_name_and_growing_it_needs_one_too(town: Database) -> None:
         home.run(outages.change, outage_id=outage.id, from_at=home.now - timedelta(days=2))
     home.run(outages.change, outage_id=outage.id, until=home.now + timedelta(minutes=30))
     home.run(outages.change, outage_id=outage.id, until=None, override="J. R.")
+
+
+def recover(home: Household, line_ids: list[str], minutes: int, override: str | None = None) -> None:
+    """Let a source say that lines came back so many minutes ago."""
+    at = home.now - timedelta(minutes=minutes)
+    events = [lines.Seen(line_id=each, kind=LineEventKind.SYNC_GAINED, at=at, source="dslam") for each in line_ids]
+    home.run(lines.record, events=events, override=override)
+    home.pass_time(seconds=1)
+    home.look()
+
+
+def test_recoveries_from_before_many_reports_need_a_name_and_those_since_do_not(town: Database) -> None:
+    home = _town.found_home(town)
+    home.drop(1)
+    home.pass_time(minutes=30)
+    home.report(Symptom.NO_SERVICE)
+    _town.copy_home(town, HOMES - 1)
+    home.pass_time(minutes=20)
+    line_ids = [_town.id_in(home.line_id, number) for number in range(HOMES)]
+    recover(home, line_ids, minutes=5)
+    with pytest.raises(BrakeError) as refused:
+        recover(home, line_ids, minutes=40)
+    assert (refused.value.details["touches"], refused.value.details["of"]) == (HOMES, HOMES)
+    assert qualifying(home) == HOMES
+    recover(home, line_ids[:5], minutes=40)
+    assert qualifying(home) == HOMES - 5
+    recover(home, line_ids, minutes=35, override="J. Reviewer")
+    assert qualifying(home) == 0
+
+
+def qualifying(home: Household) -> int:
+    """Count the homes whose fault qualifies."""
+    standing = (DecisionRow.question == "qualifies", col(DecisionRow.superseded_at).is_(None))
+    found = home.run(lambda session, actor, now: session.exec(select(DecisionRow.outcome).where(*standing)).all())
+    return Counter(found)["qualifies"]
 
 
 def test_deciding_many_asks_the_database_no_more_often_than_deciding_few(town: Database) -> None:
