@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from controller.services import alarms, journal, owed, promises, rows
@@ -104,12 +105,11 @@ def end(
 
 
 def seen_event(session: Session, actor: Actor, now: datetime, *, event_id: str) -> bool:
-    """Take a webhook in; False when the same event was taken in before."""
+    """Take a webhook in; False when the same event was taken in before, or by another transaction just now."""
     del actor
-    if session.get(CarrierEvent, event_id) is not None:
-        return False
-    session.add(CarrierEvent(id=event_id, received_at=now))
-    return True
+    insert: Any = postgresql.insert if rows.is_postgresql(session) else sqlite.insert
+    statement = insert(CarrierEvent).values(id=event_id, received_at=now).on_conflict_do_nothing()
+    return bool(session.connection().execute(statement.returning(CarrierEvent.id)).first())
 
 
 def observe(

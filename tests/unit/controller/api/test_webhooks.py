@@ -1,5 +1,6 @@
 """The carrier's webhooks at their route: signed, read, and taken in once under their event's id."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -59,6 +60,16 @@ async def test_an_event_is_taken_in_once_however_often_it_comes(home: Household,
     # Repeated, or sent by somebody who kept it: it costs the lane no call.
     assert [await post(client, "e1", iccid), work(home)] == [204, 0]
     assert [await post(client, "e2", iccid), work(home)] == [204, 1]
+
+
+async def test_an_event_that_comes_many_times_at_once_is_taken_in_once(
+    home: Household, client: httpx.AsyncClient
+) -> None:
+    iccid = home.card()
+    home.run(hubs.enrol, serial="S1", iccid=iccid)
+    work(home)
+    assert await asyncio.gather(*(post(client, "e1", iccid) for _ in range(6))) == [204] * 6
+    assert work(home) == 1
 
 
 @pytest.mark.parametrize("event_id", ["", "a b", "\x00", "x" * 101, "é"])
