@@ -9,6 +9,7 @@ if [ $# -gt 0 ]; then
 fi
 "$bin/pytest" tests/unit -q -n 2 --dist loadfile
 # Real processes, which mostly wait: two beside each other. A file's tests stay together, since they share a broker.
-"$bin/pytest" tests/hil tests/world tests/e2e tests/planted tests/fuzz -q -n 2 --dist loadfile
+# The longest files come first.
+"$bin/pytest" tests/e2e/test_demo.py tests/e2e tests/world tests/hil tests/fuzz tests/planted -q -n 2 --dist loadfile --no-loadscope-reorder
 # Other people's programs wait even more.
 "$bin/pytest" tests/fidelity -q -n 4

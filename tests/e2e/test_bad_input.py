@@ -99,7 +99,7 @@ def as_anybody() -> tuple[str, ...]:
         (("hub-agent", "status", "--socket", "absent.sock"), 10, ("absent.sock", "is it running")),
         (("hub-agent", "run", "--config", "broken.toml"), 3, ("broken.toml", "line 1")),
         (("hub-controller", "--config", "broken.toml", "serve"), 3, ("broken.toml", "mend")),
-        (("hub-controller", "serve", "--host", "203.0.113.7", "--port", "0"), 7, ("203.0.113.7", "--port")),
+        (("hub-controller", "serve", "--host", "203.0.113.7", "--port", "0"), 3, ("203.0.113.7", "--host")),
         (("hub-sim", "modem", "--listen", "tcp:127.0.0.1:99999"), 2, ("tcp:127.0.0.1:99999", "65535")),
         (("hub-sim", "modem", "--listen", "pty:absent/modem"), 4, ("absent", "create it")),
         (("hub-sim", "modem", "--listen", "pty:p", "--personality", "brick"), 3, ("brick", "quectel-ec25")),

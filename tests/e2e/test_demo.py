@@ -31,7 +31,8 @@ def start(directory: Path, *words: str) -> "subprocess.Popen[bytes]":
     """Start the demo with its files in `directory` and nowhere else."""
     environment = {**os.environ, "TMPDIR": str(directory)}
     return subprocess.Popen(
-        [PROGRAM, "demo", *words],
+        # Whoever runs the tests in the background may have Ctrl-C ignored for all they start.
+        ["env", "--default-signal=INT", PROGRAM, "demo", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
