@@ -2,7 +2,7 @@
 
 The lane paces calls by the event loop's time, keeps everybody back when the platform asked for it, and opens a circuit
 after failures in a row, so that a platform that is down is not hammered. Which process may use the lane at all is a
-claimed row (controller/work/sims.py).
+claimed row (module `controller.work.sims`).
 """
 
 import asyncio

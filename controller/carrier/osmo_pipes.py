@@ -6,6 +6,7 @@ callers send in one turn of the event loop leaves in one write. At most `MOST_WA
 
 import asyncio
 import itertools
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,7 +26,7 @@ class LostError(Exception):
     """The connection was lost while an answer was awaited: what was sent may have been done."""
 
 
-class Pipe(asyncio.Protocol):
+class Pipe(ABC, asyncio.Protocol):
     """One connection; idempotent end, the first error wins."""
 
     def __init__(self) -> None:
@@ -62,11 +63,13 @@ class Pipe(asyncio.Protocol):
             if not waiting.done():
                 waiting.set_exception(error)
 
+    @abstractmethod
     def _take(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Read what came."""
 
+    @abstractmethod
     def _waiting(self) -> list[asyncio.Future[Any]]:
-        raise NotImplementedError
+        """Return the answers that are waited for."""
 
     def _write(self, data: bytes) -> None:
         if self.is_lost:
