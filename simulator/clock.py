@@ -121,6 +121,7 @@ class Agenda:
 
     def next_deadline(self) -> float | None:
         """When `run_due` is next needed, or None when nothing is planned."""
-        while self._heap and self._heap[0][2].action is None:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        while heap and heap[0][2].action is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None

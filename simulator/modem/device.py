@@ -103,9 +103,10 @@ class SimulatedModem:
     def feed(self, port: str, data: bytes) -> bytes:
         """Bytes from the terminal of a port; returns what that port has to say now (empty if it has a sink)."""
         self.agenda.run_due()
-        self.ports[port].receive(data)
+        held = self.ports[port]
+        held.receive(data)
         self._flush()
-        return self.ports[port].take() if self.ports[port].sink is None else b""
+        return held.take() if held.sink is None else b""
 
     def settle(self) -> float | None:
         """Do what is due, hand output to the sinks, and return the next deadline in simulated seconds."""
@@ -115,7 +116,7 @@ class SimulatedModem:
 
     def _flush(self) -> None:
         for port in self.ports.values():
-            if port.sink is not None and (data := port.take()):
+            if port.sink is not None and (data := port.spout.take()):
                 port.sink(data)
         if self.arm is not None:
             self.arm(self.agenda.next_deadline())

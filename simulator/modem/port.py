@@ -8,8 +8,7 @@ silences. Everything that leaves goes through `Spout`, where faults deform it.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -20,7 +19,7 @@ from simulator.faults import Fault
 from simulator.modem.answers import Answer, Connect, Later, Prompt
 from simulator.modem.results import Refusal, numeric
 from simulator.modem.spout import Spout
-from simulator.modem.syntax import Call, LineSyntaxError, read_line
+from simulator.modem.syntax import Call, LineSyntaxError, read_line, read_plain_line
 
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
 
 GUARD_S = 1.0  # V.250 leaves the escape guard to the maker; one second is everybody's
 INPUT_LIMIT = 8192  # octets of type-ahead; beyond it the newest are dropped, as a full UART does
+PLAIN_LINE = 256  # octets of a line that is looked up whole; a longer one is read piece by piece
 LINE_LIMIT = 1024  # octets of one command line; a longer one is answered ERROR
 URC_LIMIT = 200  # unsolicited lines held while a port carries data; beyond it the newest are dropped
+_NO_CALLS: Iterator[Call] = iter(())
 
 
 class Mode(Enum):
@@ -69,6 +70,8 @@ class Port:
         self.point = f"modem.port.{number}"
         self.sink: Callable[[bytes], None] | None = None
         self.spout = Spout(modem, self.point)
+        self._deaf = role in {"diag", "nmea"}
+        self._gap = "\r\n\r\n" if modem.personality.quirk("gap_between_lines") else "\r\n"
         self.settings = PortSettings()
         self.reset()
 
@@ -80,7 +83,7 @@ class Port:
         self.swallow = 0  # commands that a booting modem loses
         self._line = bytearray()
         self._waiting = bytearray()
-        self._calls: deque[Call] = deque()
+        self._calls: Iterator[Call] = _NO_CALLS
         self._entry: Entry | None = None
         self._info: list[str] = []
         self._last = ""
@@ -102,26 +105,33 @@ class Port:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the terminal."""
-        if self.role in {"diag", "nmea"} or not self.modem.listening:
-            return
-        if self.modem.faulty and self._hung():
+        modem = self.modem
+        if self._deaf or not modem.listening or (modem.faulty and self._hung()):
             return
         if self._running:
             self._type_ahead(data)
         elif self.mode is Mode.DATA:
             self._carry(data)
-        elif self.mode is Mode.COMMAND and not self._waiting and not self._line and self._is_one_line(data):
-            if self.settings.echo:
-                self.spout.pour(data)
-            self._enter(data[:-1])
-        else:
+        elif self.mode is not Mode.COMMAND or self._waiting or self._line or not self._enter_plain(data):
             self._waiting += data
             self._drain()
 
-    def _is_one_line(self, data: bytes) -> bool:
-        """A whole command line and nothing else, as most programs send it."""
-        whole = data.startswith((b"AT", b"at")) and data.find(b"\r") == len(data) - 1 and b"\n" not in data
-        return whole and self.settings.registers[3] == 13
+    def _enter_plain(self, data: bytes) -> bool:
+        """The quick way for a whole plain line; False leaves it to `_gather_line`, which would do the same slowly."""
+        registers = self.settings.registers
+        if len(data) > PLAIN_LINE or registers[3] != 13 or registers[5] != 8:
+            return False
+        line = read_plain_line(data)
+        if line is None:
+            return False
+        if self.settings.echo:
+            self.spout.pour(data)
+        if self.swallow:
+            self.swallow -= 1
+            return True
+        self._last, calls = line
+        self._begin(calls)
+        return True
 
     def _hung(self) -> bool:
         now, find = self.modem.agenda.now, self.modem.faults.find
@@ -178,8 +188,9 @@ class Port:
         return True
 
     def _enter(self, line: bytes) -> None:
-        if 8 in line or 0x7F in line:
-            line = _edited(line, self.settings.registers[5])
+        rub_out = self.settings.registers[5]
+        if rub_out in line or 0x7F in line:
+            line = _edited(line, rub_out)
         start = line.upper().find(b"AT")
         if start < 0:
             return  # not addressed to the modem (V.250 clause 5.2.1)
@@ -193,49 +204,54 @@ class Port:
     # -- run
 
     def _run(self, body: str) -> None:
-        self._info = []
         if len(body) > LINE_LIMIT:
-            self._finish("ERROR")
+            self._refuse_line()
             return
         try:
             calls = read_line(body)
         except LineSyntaxError:
-            self._finish("ERROR")
+            self._refuse_line()
             return
-        self._calls = deque(calls)
+        self._begin(calls)
+
+    def _refuse_line(self) -> None:
+        self._info = []
+        self._finish("ERROR")
+
+    def _begin(self, calls: tuple[Call, ...]) -> None:
+        self._info = []
+        self._calls = iter(calls)
         self._running = True
         self._advance()
 
     def _advance(self) -> None:
-        while self._calls:
-            call = self._calls.popleft()
-            entry = self.modem.table.get(call.key)
+        modem = self.modem
+        while (call := next(self._calls, None)) is not None:
+            entry = modem.table.get(call.key)
             if entry is None:
-                self._finish(self.modem.unknown_command(self))
+                self._finish(modem.unknown_command(self))
                 return
             self._entry = entry
             if entry.pace == "bearer":
-                self.modem.renew_service()
-            delay = self.modem.latency(entry.pace)
-            perform = partial(entry.run, self, call)
-            if delay:
-                self._timer = self.modem.agenda.after(delay, partial(self._resume, perform))
+                modem.renew_service()
+            if delay := modem.latency(entry.pace) if modem.latencies else 0.0:
+                self._timer = modem.agenda.after(delay, partial(self._resume, partial(entry.run, self, call)))
                 return
-            if not self._settle(perform):
+            try:
+                answer = entry.run(self, call)
+            except Refusal as refusal:
+                self._finish(refusal.final(self.settings.cmee))
+                return
+            if not self._take(answer):
                 return
         self._finish("OK")
 
-    def _settle(self, action: Callable[[], Answer]) -> bool:
-        """Run one call; True when the line goes on at once."""
-        try:
-            answer = action()
-        except Refusal as refusal:
-            self._finish(refusal.final(self.settings.cmee))
-            return False
+    def _take(self, answer: Answer) -> bool:
+        """What a call answered; True when the line goes on at once."""
         if answer is None:
             return True
         if isinstance(answer, tuple):
-            self._info.extend(answer)
+            self._info += answer
             return True
         if isinstance(answer, Later):
             self._timer = self.modem.agenda.after(answer.delay_s, lambda: self._resume(answer.then))
@@ -246,7 +262,12 @@ class Port:
         return False
 
     def _resume(self, then: Callable[[], Answer]) -> None:
-        if self._settle(then):
+        try:
+            answer = then()
+        except Refusal as refusal:
+            self._finish(refusal.final(self.settings.cmee))
+            return
+        if self._take(answer):
             self._advance()
 
     def _prompt(self, prompt: Prompt) -> None:
@@ -298,10 +319,9 @@ class Port:
         self._conclude(final)
 
     def _conclude(self, final: str) -> None:
-        self._calls.clear()
+        self._calls = _NO_CALLS
         self._entry = None
-        text = self._info_text()
-        self.spout.reply(text, self._final_text(final))
+        self.spout.reply(self._info_text(), self._final_text(final))
         self._info = []
         self._running = False
         if self._held:
@@ -321,15 +341,14 @@ class Port:
             return b""
         if not self.settings.verbose:
             return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
-        joint = "\r\n\r\n" if self.modem.personality.quirk("gap_between_lines") else "\r\n"
-        return f"\r\n{joint.join(lines)}\r\n".encode("latin-1", "replace")
+        return f"\r\n{self._gap.join(lines)}\r\n".encode("latin-1", "replace")
 
     def _final_text(self, final: str) -> bytes:
         if self.settings.quiet:
             return b""
         if not self.settings.verbose:
             return f"{numeric(final)}\r".encode()
-        return f"\r\n{final}\r\n".encode()
+        return b"\r\nOK\r\n" if final == "OK" else f"\r\n{final}\r\n".encode()
 
     def note(self, line: str) -> None:
         """An information line of the running command that comes even though it fails."""
@@ -339,7 +358,7 @@ class Port:
 
     def urc(self, line: str) -> None:
         """An unsolicited line; held back while the port asks for text or carries data."""
-        if self.role in {"diag", "nmea"} or (self.modem.faulty and self._hung()):
+        if self._deaf or (self.modem.faulty and self._hung()):
             return
         if self.mode is not Mode.COMMAND:
             if len(self._held) < URC_LIMIT:
@@ -357,7 +376,7 @@ class Port:
 
     def _connect(self, connect: Connect) -> None:
         self._flush_info()
-        self._calls.clear()
+        self._calls = _NO_CALLS
         self._entry = None
         self._running = False
         self.mode, self.online, self._data_cid = Mode.DATA, True, connect.cid

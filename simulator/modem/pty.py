@@ -1,8 +1,8 @@
 """Pseudo-terminals that behave like a USB serial port, many on one event loop.
 
-A master whose slave nobody has open reports a hang-up for ever, so a level-triggered loop would spin. All masters
-therefore sit in one edge-triggered epoll, whose own descriptor the loop watches: an edge comes when the terminal writes
-and when it closes, and none in between.
+A master whose slave nobody has open reports a hang-up for ever, so a level-triggered loop would spin. Such masters
+therefore sit in one edge-triggered epoll, whose own descriptor the loop watches: an edge comes when a terminal first
+writes. From then on until it closes the loop watches the master itself, which costs one system call a line less.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import termios
 import tty
 from collections.abc import Callable
 
-READ_SIZE = 65536
+READ_SIZE = 4096  # what a terminal line holds; a rest is read at the loop's next turn
 SPEED_CHECK_S = 0.2  # how often a terminal's speed is looked at while it carries data
 BACKLOG = 65536  # octets for a slow reader; beyond it output is lost, as on a serial line
 
@@ -34,24 +34,26 @@ class PtyHub:
         """Make a raw pseudo-terminal; `received` gets bytes, `gone` is called when the terminal closes it."""
         line = PtyLine(self, received, gone)
         self._lines[line.master] = line
-        self._epoll.register(line.master, select.EPOLLIN | select.EPOLLHUP | select.EPOLLET)
+        self.await_terminal(line.master)
         return line
 
-    def forget(self, line: PtyLine) -> None:
-        """Take a line out; its descriptor is about to be closed."""
-        if self._lines.pop(line.master, None) is not None:
-            self._epoll.unregister(line.master)
+    def await_terminal(self, master: int) -> None:
+        """Tell the line when somebody writes to it; that it is hung up until then is no news."""
+        self._epoll.register(master, select.EPOLLIN | select.EPOLLET)
 
-    def want_writing(self, line: PtyLine) -> None:
-        """Tell the line when its terminal has read on."""
-        interest = select.EPOLLIN | select.EPOLLHUP | select.EPOLLET | select.EPOLLOUT
-        self._epoll.modify(line.master, interest)
+    def stop_awaiting(self, master: int) -> None:
+        """The terminal is there: its line listens to it."""
+        self._epoll.unregister(master)
+
+    def forget(self, master: int) -> None:
+        """The line is closing."""
+        self._lines.pop(master, None)
 
     def _ready(self) -> None:
         for master, event in self._epoll.poll(0):
             line = self._lines.get(master)
-            if line is not None:
-                line.ready(event)
+            if line is not None and event & select.EPOLLIN:
+                line.terminal_came()
 
     def close(self) -> None:
         """Close every line and stop watching; idempotent."""
@@ -80,29 +82,36 @@ class PtyLine:
         self._holder: int | None = None
         self._speed_check: asyncio.TimerHandle | None = None
 
-    def ready(self, event: int) -> None:
-        """An edge: read all there is, then notice a closed terminal."""
-        if event & select.EPOLLIN:
-            self._present = True
-            self._read_all()
-        if event & select.EPOLLOUT and self._backlog and self.master >= 0:
-            self._write_backlog()
-        if event & select.EPOLLHUP and self._present and self.master >= 0 and self._hung_up():
-            self._present = False
-            self._backlog.clear()
-            self._gone()
+    def terminal_came(self) -> None:
+        """A terminal has the line open: listen to it until it closes."""
+        if self._present or self.master < 0:
+            return
+        self._present = True
+        self._hub.stop_awaiting(self.master)
+        self._hub.loop.add_reader(self.master, self._readable)
 
-    def _read_all(self) -> None:
-        while self.master >= 0:
-            try:
-                data = os.read(self.master, READ_SIZE)
-            except (BlockingIOError, OSError):
-                return  # all read, or nobody has it open
-            if not data:
-                return
+    def _readable(self) -> None:
+        try:
+            data = os.read(self.master, READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:  # EIO: nobody has it open any more, and all it wrote is read
+            data = b""
+        if data:
             self._received(data)
-            if len(data) < READ_SIZE:  # more than a terminal holds was asked for; what comes later is a new edge
-                return
+        else:
+            self._terminal_left()
+
+    def _terminal_left(self) -> None:
+        self._stop_listening()
+        self._backlog.clear()
+        self._hub.await_terminal(self.master)
+        self._gone()
+
+    def _stop_listening(self) -> None:
+        self._present = False
+        self._hub.loop.remove_reader(self.master)
+        self._hub.loop.remove_writer(self.master)
 
     def _hung_up(self) -> bool:
         poll = select.poll()
@@ -111,9 +120,10 @@ class PtyLine:
 
     def write(self, data: bytes) -> None:
         """Send; what nobody is there to read is lost."""
-        if self.master < 0 or (not self._present and self._hung_up()):
-            return
-        self._present = True
+        if not self._present:
+            if self.master < 0 or self._hung_up():
+                return
+            self.terminal_came()
         self._watch_speed()
         if self._backlog:
             self._backlog += data[: BACKLOG - len(self._backlog)]
@@ -126,14 +136,19 @@ class PtyLine:
             return
         if sent < len(data):
             self._backlog += data[sent : sent + BACKLOG]
-            self._hub.want_writing(self)
+            self._hub.loop.add_writer(self.master, self._write_backlog)
 
     def _write_backlog(self) -> None:
         try:
             sent = os.write(self.master, self._backlog)
-        except OSError:
+        except BlockingIOError:
             return
+        except OSError:  # hung up: what is read next says so
+            self._backlog.clear()
+            sent = 0
         del self._backlog[:sent]
+        if not self._backlog:
+            self._hub.loop.remove_writer(self.master)
 
     def hold(self, wanted: bool) -> None:  # noqa: FBT001 - a state, not an option
         """Hold the terminal side exclusively, as another program does; or let go."""
@@ -168,6 +183,10 @@ class PtyLine:
         self.hold(wanted=False)
         if self._speed_check is not None:
             self._speed_check.cancel()
-        self._hub.forget(self)
+        self._hub.forget(self.master)
+        if self._present:
+            self._stop_listening()
+        else:
+            self._hub.stop_awaiting(self.master)
         os.close(self.master)
         self.master = -1

@@ -20,7 +20,8 @@ class Spout:
     def __init__(self, modem: SimulatedModem, point: str) -> None:
         self._modem = modem
         self._point = point
-        self._out = bytearray()
+        self._out: list[bytes] = []
+        self._held = 0  # octets of it
         self._drops = bytearray()
         self._gathered = bytearray()
         self._drip: Timer | None = None
@@ -32,14 +33,17 @@ class Spout:
             if timer is not None:
                 timer.cancel()
         self._drip = self._gather = None
-        for buffer in (self._out, self._drops, self._gathered):
-            buffer.clear()
+        self._out, self._held = [], 0
+        self._drops.clear()
+        self._gathered.clear()
 
     def take(self) -> bytes:
         """Everything that left since the last call."""
-        data = bytes(self._out)
-        self._out.clear()
-        return data
+        out = self._out
+        if not out:
+            return b""
+        self._out, self._held = [], 0
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def pour(self, data: bytes) -> None:
         """Send as it is."""
@@ -69,7 +73,12 @@ class Spout:
         self.pour(noise + text + final)
 
     def _emit(self, data: bytes) -> None:
-        self._out += data[: OUTPUT_LIMIT - len(self._out)]
+        held = self._held + len(data)
+        if held > OUTPUT_LIMIT:
+            data, held = data[: OUTPUT_LIMIT - self._held], OUTPUT_LIMIT
+        if data:
+            self._out.append(data)
+            self._held = held
 
     def _deform(self, data: bytes) -> None:
         find, now = self._modem.faults.find, self._modem.agenda.now

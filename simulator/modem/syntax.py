@@ -5,7 +5,7 @@ separator; extended ones end at `;` or the end of the line; `D` takes the rest.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 
@@ -27,11 +27,11 @@ class Call:
     op: Op
     args: tuple[str | None, ...] = ()
     raw: str = ""
+    key: tuple[str, Op] = field(init=False, repr=False, compare=False)  # what the command table is looked up by
 
-    @property
-    def key(self) -> tuple[str, Op]:
-        """What the command table is looked up by."""
-        return self.name, self.op
+    def __post_init__(self) -> None:
+        """Make the key once: a call is read once and run many times."""
+        object.__setattr__(self, "key", (self.name, self.op))
 
 
 class LineSyntaxError(Exception):
@@ -40,6 +40,7 @@ class LineSyntaxError(Exception):
 
 _EXTENDED = re.compile(r"([+^*$%#_@!][A-Z0-9_./\-]+)(=\?|\?|=(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _BASIC = re.compile(r"([A-Z]|&[A-Z])(\d*)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x0c\x0e-\x1f\x7f]")  # CR ends the line; no other control character is plain
 _REGISTER = re.compile(r"S(\d+)(\?|=(\d*))", re.IGNORECASE)
 
 
@@ -57,6 +58,22 @@ def read_line(body: str) -> tuple[Call, ...]:
         call, place = _read_call(body, place)
         calls.append(call)
     return tuple(calls)
+
+
+@lru_cache(maxsize=1024)
+def read_plain_line(data: bytes) -> tuple[str, tuple[Call, ...]] | None:
+    """What most programs write at a time: `AT`, a line that V.250 knows, CR. Its body (for `A/`) and its calls.
+
+    None for everything else (pieces, several lines, line feeds, editing characters, what is wrong): that needs the
+    port's own reading. Programs repeat themselves, so the answers are kept; give it no more than a line.
+    """
+    if data[:2] not in {b"AT", b"at"} or data.find(b"\r") != len(data) - 1 or _CONTROL.search(data):
+        return None
+    body = data[2:-1].decode("latin-1")
+    try:
+        return body, read_line(body)
+    except LineSyntaxError:
+        return None
 
 
 def _quoted_parts(body: str) -> list[tuple[bool, str]]:

@@ -95,6 +95,41 @@ def test_every_command_is_listed() -> None:
     assert listed[-1] == "OK"
 
 
+@pytest.mark.parametrize("settings", ["ATE1", "ATE0", "ATV0", "ATQ1", "ATS3=13", "ATS3=90", "ATS5=67", "AT+CMEE=2"])
+def test_a_line_written_at_a_stroke_is_answered_as_one_that_is_typed(settings: str) -> None:
+    at_a_stroke, typed = terminal(), terminal()
+    for line in (
+        b"ATCGMM",
+        b"at+cmee?;+CGMI",
+        b"AT+NOSUCH",
+        b"AT?=",
+        b"AT+CG\x08GMM",
+        b"AT+CGMX\x7fM",
+        b"AT\0+CGMM",
+        b"ATZZ",
+    ):
+        answers = []
+        for modem in (at_a_stroke, typed):
+            modem.ask(settings)
+            pieces = [line + b"\r"] if modem is at_a_stroke else [bytes([octet]) for octet in line + b"\r"]
+            said = "".join(map(modem.type, pieces)) + modem.pass_time(0.3, step=0.3)
+            answers.append(said + modem.type(b"A/") + modem.pass_time(0.3, step=0.3))
+        assert answers[0] == answers[1], line
+
+
+def test_a_line_written_at_a_stroke_is_lost_to_a_booting_modem_like_any_other() -> None:
+    modem = terminal(up=False)
+    modem.pass_time(modem.modem.personality.ports_after_s[1] + 0.1)
+    assert "EC25" not in modem.type(b"AT+CGMM\r") + modem.pass_time(0.3)
+    assert "EC25" in modem.type(b"AT+CGMM\r") + modem.pass_time(0.3)
+
+
+def test_the_editing_character_is_what_s5_says() -> None:
+    modem = terminal()
+    modem.ask("ATS5=35")
+    assert modem.ask("AT+CGMX#M")[-2:] == ["EC25", "OK"]
+
+
 def test_a_slash_repeats_the_last_line_without_cr() -> None:
     modem = terminal()
     modem.ask("AT+CMEE?")
