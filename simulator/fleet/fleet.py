@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from device_agent.protocol import is_hub_id
 from simulator.faults import SimulatorError
+from simulator.fleet.connections import Connections
 from simulator.fleet.hub import Counts, FleetHub, Habits, Shared, make_hub_id
 from simulator.fleet.wheel import Rounds, Wheel
 
@@ -122,6 +123,7 @@ class Fleet:
         wheel = Wheel(loop)
         rounds = Rounds(wheel, habits.interval_s)
         self._shared = Shared(loop, wheel, rounds, habits, self.counts, self._enqueue, sampling=sampling)
+        self._connections = Connections(loop, self._shared.buffer)
         ids = list(hub_ids) if hub_ids is not None else [make_hub_id(seed, number) for number in range(count)]
         self.hubs = [FleetHub(self._shared, hub_id, number, seed) for number, hub_id in enumerate(ids[:count])]
         self._diallers: list[asyncio.Task[None]] = []
@@ -150,6 +152,7 @@ class Fleet:
         for hub in self.hubs:
             hub.drop()
         self._shared.wheel.stop()
+        self._connections.close()
         await asyncio.sleep(0)
 
     async def connected(self, deadline_s: float) -> None:
@@ -196,9 +199,10 @@ class Fleet:
             async with asyncio.timeout(DIAL_DEADLINE_S):
                 connection = await _open_socket(loop, broker)
                 context = broker.context_for(hub.id)
-                await loop.create_connection(
-                    lambda: hub, sock=connection, ssl=context, server_hostname=broker.host if context else None
-                )
+                if context is None:
+                    self._connections.open(connection, hub)
+                else:  # only asyncio's own transports speak TLS
+                    await loop.create_connection(lambda: hub, sock=connection, ssl=context, server_hostname=broker.host)
         except (OSError, ssl.SSLError, TimeoutError, FleetError) as error:
             self._complaint = error
             if connection is not None:

@@ -33,13 +33,16 @@ from device_agent.protocol import (
     topic,
 )
 from simulator.fleet import packets
-from simulator.fleet.sample import TEMPLATE
+from simulator.fleet.connections import Transport
+from simulator.fleet.sample import DOCUMENT, SIGNALS, head, tail
 from simulator.fleet.wheel import Rounds, Wheel
 
 KEEP_ALIVE_S: Final = 60
 SESSION_EXPIRY_S: Final = 3600
 # QoS 1 messages on their way at a time; beyond it a sample is not sent, and counted as held.
 IN_FLIGHT: Final = 20
+# Packet ids go round below this: many more than can be on their way.
+PACKET_IDS: Final = 1023
 BUFFER: Final = 64 * 1024
 _AGENT: Final = "fleet-1"
 _MASK: Final = (1 << 64) - 1
@@ -133,13 +136,16 @@ class FleetHub(asyncio.BufferedProtocol):
         "_dice",
         "_failures",
         "_forwarding",
+        "_head",
         "_in_flight",
         "_next_id",
         "_sampling",
         "_shared",
+        "_tail",
         "_topic",
         "_transport",
         "_unacknowledged",
+        "_wander",
         "boot",
         "id",
         "number",
@@ -158,7 +164,7 @@ class FleetHub(asyncio.BufferedProtocol):
         self._shared = shared
         self._dice = Dice(seed ^ number * 0x9E3779B1)
         self._topic = packets.text(topic(hub_id, Channel.TELEMETRY))
-        self._transport: asyncio.Transport | None = None
+        self._transport: Transport | None = None
         self._sampling = False  # a round calls `_sample`
         self._buffer = b""
         # The last messages, up to `seq` without a gap.
@@ -172,12 +178,14 @@ class FleetHub(asyncio.BufferedProtocol):
         self.started = shared.loop.time()
         self.session = self.seq = self.report_seq = self.revision = 0
         self.rx_bytes = self._dice.bits() % 1_000_000_000
+        self._head, self._tail = head(self.boot), tail(1000 + number % 500)
+        self._wander = self._dice.bits() & 0xFFFFFFFF
 
     # The connection.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport | Transport) -> None:
         """Introduce ourselves to the broker."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = cast("Transport", transport)
         self._buffer, self._in_flight = b"", 0
         self.session += 1
         will = encode(Presence(state=PresenceState.LOST, boot=self.boot, session=self.session))
@@ -236,9 +244,14 @@ class FleetHub(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take packets; the usual one is a single PUBACK."""
-        data = self._shared.buffer
+        shared = self._shared
+        data = shared.buffer
         if data[0] == 0x40 and not self._buffer and nbytes == data[1] + 2:
-            self._acknowledged(data[4] if nbytes > 4 else 0)
+            self._in_flight -= 1
+            if nbytes == 4 or data[4] < packets.FAILURE:
+                shared.counts.acknowledged += 1
+            else:
+                shared.counts.denied += 1
             return
         try:
             found, self._buffer = packets.split(self._buffer + data[:nbytes])
@@ -334,27 +347,25 @@ class FleetHub(asyncio.BufferedProtocol):
             counts.held += 1
             transport.write(packets.PINGREQ)
             return True
-        self.seq += 1
-        payload = self._measure(now)
+        self.seq = seq = self.seq + 1
+        # One step of a 32-bit generator (Numerical Recipes, "quick and dirty"): its high bits wander well enough.
+        self._wander = wander = (self._wander * 1664525 + 1013904223) & 0xFFFFFFFF
+        self.rx_bytes = rx_bytes = self.rx_bytes + (wander >> 8) % 50_000
+        uptime_ms = int((now - self.started) * 1000)
+        found = SIGNALS[(wander >> 12) % len(SIGNALS)]
+        payload = DOCUMENT % (self._head, seq, uptime_ms, found, self._tail, rx_bytes)
         if habits.spool:
             self._unacknowledged.append(payload)
             if len(self._unacknowledged) > habits.spool:
                 del self._unacknowledged[0]
         self._in_flight += 1
-        self._next_id = self._next_id % 65535 + 1
-        transport.write(packets.publish(self._topic, self._next_id, payload))
+        self._next_id = packet_id = self._next_id % PACKET_IDS + 1
+        transport.write(packets.publish(self._topic, packet_id, payload))
         counts.telemetry += 1
         if habits.duplicates and self._dice.uniform(0, 1) < habits.duplicates:
             self._send(payload)
             counts.duplicates += 1
         return True
-
-    def _measure(self, now: float) -> bytes:
-        bits = self._dice.bits()
-        self.rx_bytes += bits % 50_000
-        rsrp, rsrq = 71 + (bits >> 16) % 40, 7 + (bits >> 24) % 10
-        uptime_ms = int((now - self.started) * 1000)
-        return TEMPLATE % (self.boot, self.seq, uptime_ms, rsrp, rsrq, 1000 + self.number % 500, self.rx_bytes)
 
     def _report(self) -> None:
         status = ConditionStatus.TRUE if self._forwarding else ConditionStatus.FALSE
@@ -392,7 +403,7 @@ class FleetHub(asyncio.BufferedProtocol):
         return self.seq - len(self._unacknowledged) + 1
 
     def _take_id(self) -> int:
-        self._next_id = self._next_id % 65535 + 1
+        self._next_id = self._next_id % PACKET_IDS + 1
         return self._next_id
 
     def _uptime_ms(self) -> int:

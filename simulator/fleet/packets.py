@@ -77,12 +77,17 @@ def subscribe(packet_id: int, topics: tuple[str, ...]) -> bytes:
     return b"\x82" + encode_length(len(body)) + body
 
 
+# Fixed headers of PUBLISH at QoS 1 by remaining length, and packet ids with an empty property list behind them (3.3):
+# what every message has, written once.
+_PUBLISH_HEADS: Final = tuple(b"\x32" + encode_length(length) for length in range(1024))
+_PUBLISH_IDS: Final = tuple(packet_id.to_bytes(2, "big") + b"\x00" for packet_id in range(1024))
+
+
 def publish(topic: bytes, packet_id: int, payload: bytes) -> bytes:
     """A PUBLISH at QoS 1 (3.3); `topic` already has its length before it."""
     length = len(topic) + 3 + len(payload)
-    if 127 < length < 16384:  # the usual one, written at a stroke
-        head = length & 0x7F | 0x80, length >> 7
-        return b"\x32%c%c%b%c%c\x00%b" % (*head, topic, packet_id >> 8, packet_id & 0xFF, payload)
+    if length < 1024 > packet_id:  # the usual one
+        return b"".join((_PUBLISH_HEADS[length], topic, _PUBLISH_IDS[packet_id], payload))
     return b"".join((b"\x32", encode_length(length), topic, packet_id.to_bytes(2, "big"), b"\x00", payload))
 
 

@@ -28,7 +28,7 @@ from device_agent.protocol import (
 )
 from simulator.fleet import Counts, FleetHub, Habits, make_hub_id, packets
 from simulator.fleet.hub import IN_FLIGHT, Shared
-from simulator.fleet.sample import TEMPLATE
+from simulator.fleet.sample import DOCUMENT, head, signal, tail
 from simulator.fleet.wheel import SLOT_S, Rounds, Wheel
 from simulator.virtual.loop import run_virtual
 
@@ -37,7 +37,7 @@ COUNTER = st.integers(0, 2**53 - 1)
 
 
 @given(COUNTER, COUNTER, COUNTER, st.integers(44, 140), st.integers(3, 20), COUNTER, COUNTER)
-def test_the_template_is_what_the_codec_writes(
+def test_a_document_put_together_is_what_the_codec_writes(
     boot: int, seq: int, uptime_ms: int, rsrp: int, rsrq: int, cell_id: int, rx_bytes: int
 ) -> None:
     sample = Sample(
@@ -50,7 +50,7 @@ def test_the_template_is_what_the_codec_writes(
         rx_bytes=rx_bytes,
     )
     told = Telemetry(boot=boot, seq=seq, samples=(sample,))
-    written = TEMPLATE % (boot, seq, uptime_ms, rsrp, rsrq, cell_id, rx_bytes)
+    written = DOCUMENT % (head(boot), seq, uptime_ms, signal(rsrp, rsrq), tail(cell_id), rx_bytes)
     assert written == encode(told)
     assert decode(Channel.TELEMETRY, written) == told
 
@@ -130,7 +130,8 @@ def test_it_says_hello_samples_once_an_interval_and_heeds_acknowledgements() -> 
         uptimes = [told.samples[0].uptime_ms for told in samples]
         assert all(990 <= later - earlier <= 1010 for earlier, later in pairwise(uptimes))
         received = [told.samples[0].rx_bytes or 0 for told in samples]
-        assert received == sorted(received)
+        assert received == sorted(set(received))
+        assert len({told.samples[0].rsrp_dbm for told in samples}) > 3
         tell(hub, Ack(boots=(BootAck(boot=hub.boot, seq=hub.seq - 1), BootAck(boot=hub.boot + 1, seq=99))), Channel.ACK)
         tell(hub, Desired(revision=7, issued_at=1, internet=Internet(on=True, until=2)), Channel.DESIRED)
         (_, report), *_ = wire.said()
@@ -183,6 +184,23 @@ def test_a_broker_that_acknowledges_nothing_holds_it_back_but_keeps_the_connecti
         wire.written = b""
         await asyncio.sleep(10)
         assert len(wire.said()) == 3
+
+    play(scene, Habits(interval_s=1.0))
+
+
+def test_packet_ids_go_round_without_nought_and_none_is_on_its_way_twice() -> None:
+    async def scene(_hub: FleetHub, wire: Wire, _counts: Counts) -> None:
+        used: list[int] = []
+        for _ in range(110):
+            await asyncio.sleep(10)
+            found, _ = packets.split(wire.written)
+            wire.written = b""
+            used += [packets.read_publish(packet).id or 0 for packet in found if packet.kind == packets.PUBLISH]
+            for number in used[-len(found) :]:
+                hear(_hub, packets.puback(number))
+        assert len(used) > 1050
+        assert min(used) == 1
+        assert all(len(set(used[at : at + IN_FLIGHT])) == IN_FLIGHT for at in range(1030))
 
     play(scene, Habits(interval_s=1.0))
 
