@@ -1,12 +1,12 @@
 """The link over gmqtt: a PUBACK goes out when a delivery is settled, and never otherwise.
 
-gmqtt makes a task and a write for each. Here its handler of QoS 1 publishes is ours, and what is settled in one turn of
-the loop is one write. A client lives for one connection: an acknowledgement dies with the connection of its message.
+gmqtt makes a task and a write for each message. Here the QoS 1 publishes are taken out of the stream before it reaches
+gmqtt, which keeps the session, and what is settled in one turn of the loop is one write. A client lives for one
+connection: an acknowledgement dies with the connection of its message.
 """
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,42 +15,43 @@ from typing import Any, Final, Self
 from gmqtt import Client, Message, Subscription
 from gmqtt.mqtt.handler import MQTTConnectError
 
+from controller.link.held import Held, HeldDelivery
 from controller.link.inflight import MOST_PUBLISHES, Inflight
 from controller.link.port import Link, LinkLostError, LinkRefusedError, LinkUnreachableError, Will
+from controller.link.publishes import MOST_PACKET
+from controller.link.tap import PublishTap
 
-PUBACK: Final = b"\x40\x02"  # MQTT 5 section 3.4: no reason code is Success
 NEVER_RECONNECT: Final = -2  # gmqtt reads -1 as "for ever" and 0 as "once"
 DEADLINE_S, KEEPALIVE_S = 10.0, 30
 
 
-@dataclass(slots=True, eq=False)
-class _Delivery:
-    topic: str
-    payload: bytes
-    mid: int
+class _Client(Client):  # type: ignore[misc]  # gmqtt ships no types
+    """A client whose transport is tapped before the first byte comes."""
+
     link: "_Link"
 
-    def settle(self) -> None:
-        self.link.acknowledge(self)
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super()._create_connection(*args, **kwargs)
+        self.link.tap = PublishTap(connection, self.link.held, self.link.subscribed)
+        return connection
 
 
 class _Link:
     """One connection of one gmqtt client, and the iterator of its deliveries."""
 
-    def __init__(self, client: Any, inflight: Inflight, bound: int) -> None:
-        self._client, self._inflight, self._bound = client, inflight, bound
-        self._arrived: deque[_Delivery] = deque()  # at most `bound` and one read of the socket: then reading stops
-        self._unsettled: set[_Delivery] = set()
-        self._settled: list[_Delivery] = []
-        self._more, self.subscribed = asyncio.Event(), asyncio.Event()
-        self._lost = False
-        client._package_handler._handle_qos_1_publish_packet = self._receive  # noqa: SLF001  # see above
+    tap: PublishTap
+
+    def __init__(self, client: _Client, inflight: Inflight, most: int, most_bytes: int) -> None:
+        self._client, self._inflight = client, inflight
+        self.subscribed = asyncio.Event()
+        self.held = Held(most, most_bytes, lambda packets: self.tap.send_acknowledgements(packets))
+        client.link = self
         client.on_disconnect = lambda *_: self.lose()
         client.on_subscribe = lambda *_: self.subscribed.set()
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> None:
         async with self._inflight.slots:
-            if self._lost:
+            if self.held.is_lost:
                 raise LinkLostError(f"the connection was lost before {topic} was published")
             expiry = {} if expiry_s is None else {"message_expiry_interval": expiry_s}
             self._client.publish(topic, payload, qos=1, retain=retain, **expiry)
@@ -61,59 +62,23 @@ class _Link:
 
     __aiter__ = deliveries
 
-    async def __anext__(self) -> _Delivery:
-        while not self._arrived and not self._lost:
-            self._more.clear()
-            await self._more.wait()
-        if self._lost:
-            raise LinkLostError("the connection to the broker was lost")
-        return self._arrived.popleft()
-
-    def acknowledge(self, delivery: _Delivery) -> None:
-        if delivery in self._unsettled:
-            self._unsettled.discard(delivery)
-            if not self._settled:
-                asyncio.get_running_loop().call_soon(self._send_acknowledgements)
-            self._settled.append(delivery)
+    async def __anext__(self) -> HeldDelivery:
+        return await self.held.next()
 
     def lose(self) -> None:
-        self._lost = True
-        self._more.set()
-        self._unsettled.clear()
-        self._settled.clear()
+        self.held.lose()
         self._inflight.lose()
-
-    def _receive(self, mid: int, payload: bytes, topic: str | bytes, _properties: object) -> None:
-        if not self._lost:
-            name = topic if isinstance(topic, str) else topic.decode(errors="replace")  # no UTF-8: left as it came
-            self._arrived.append(delivery := _Delivery(name, payload, mid, self))
-            self._unsettled.add(delivery)
-            self._more.set()
-            self._regulate_reading()
-
-    def _send_acknowledgements(self) -> None:
-        packets = b"".join(PUBACK + each.mid.to_bytes(2, "big") for each in self._settled)
-        self._settled.clear()
-        if packets:
-            self._client._connection._protocol.write_data(packets)  # noqa: SLF001  # gmqtt writes them one by one
-            self._regulate_reading()
-
-    def _regulate_reading(self) -> None:
-        transport = self._client._connection._transport  # noqa: SLF001  # gmqtt offers no flow control
-        if full := len(self._unsettled) >= self._bound:
-            self.subscribed.set()  # a resumed session filled us before SUBACK, which can't be read now: it has to wait
-        if not transport.is_closing() and transport.is_reading() == full:
-            (transport.pause_reading if full else transport.resume_reading)()
 
 
 @dataclass(frozen=True, slots=True)
 class GmqttPort:
-    """Links to the broker at (host, port). `bound` is the most unsettled deliveries a link holds."""
+    """Links to the broker at (host, port), each holding so many unsettled deliveries, and bytes of them, at most."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
     bound: int = 10_000
+    bound_bytes: int = 32 * 1024 * 1024
 
     @asynccontextmanager
     async def open(  # noqa: D102  # the contract is LinkPort's
@@ -121,9 +86,10 @@ class GmqttPort:
     ) -> AsyncIterator[Link]:
         message = Message(will.topic, will.payload, qos=1) if will else None
         kept = {"clean_session": session_expiry_s == 0, "session_expiry_interval": session_expiry_s}
-        client = Client(client_id, **kept, will_message=message, persistent_storage=(store := Inflight()))
+        kept["maximum_packet_size"] = MOST_PACKET
+        client = _Client(client_id, **kept, will_message=message, persistent_storage=(store := Inflight()))
         client.set_config({"reconnect_retries": NEVER_RECONNECT})
-        link = _Link(client, store, self.bound)
+        link = _Link(client, store, self.bound, self.bound_bytes)
         try:
             await self._connect(client, link, store, subscriptions)
             yield link
