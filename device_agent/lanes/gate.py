@@ -35,8 +35,9 @@ _log = logging.getLogger(__name__)
 
 # The running filter is asked once a second while the hub forwards: dead is closed within two.
 FILTER_LOOK_S: Final = 1.0
-# The rule set in the kernel is compared this often, and whenever the kernel tells of a change.
-FIREWALL_LOOK_MS: Final = 30_000
+# The rule set in the kernel is compared this often, and whenever the kernel tells of a change. While the hub is open
+# each refresh reads it back, every 30 s, and this is not reached.
+FIREWALL_LOOK_MS: Final = 31_000
 RULE_SET_BURST_S: Final = 0.5
 # A tool that failed is tried again after this, doubling (ms).
 RETRY_FIRST_MS: Final = 500
@@ -92,12 +93,13 @@ class GateLane:
             self.alarm.wake()
 
     async def watch_rule_set(self) -> None:
-        """Have the rule set compared the moment anybody changes it; for ever. A burst is one look."""
+        """Have the rule set compared the moment anybody else changes it; for ever. A burst is one look."""
         while True:
             await self._gate.rule_set_changed()
             await asyncio.sleep(RULE_SET_BURST_S)
-            self._looked_ms = None
-            self.alarm.wake()
+            if self._gate.has_unread_change:
+                self._looked_ms = None
+                self.alarm.wake()
 
     async def stop(self) -> None:
         """Close, then end the filter."""
@@ -258,6 +260,7 @@ class GateLane:
             case Open(timeout_s):
                 self._set(await self._gate.open(gate, firewall, timeout_s))
                 self._opened, self._refreshed_ms = True, self._uptime()
+                self._looked_ms = self._refreshed_ms
             case Wait():
                 return
             case _:

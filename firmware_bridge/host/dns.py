@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _HEADER: Final = struct.Struct(">HHHHHH")
 _RECORD: Final = struct.Struct(">HHIH")
 _RECURSE: Final = 0x0100
 _ID: Final = 0x4D48
+_ID_BYTES: Final = _ID.to_bytes(2, "big")
+_DATAGRAMS: Final = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+_REPLY_MOST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +46,22 @@ class UdpResolver:
 
     async def ask(self, server: tuple[str, int], name: str, kind: int, *, deadline_s: float) -> Answer:
         """See Resolver."""
+        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[bytes] = loop.create_future()
         try:
-            async with asyncio.timeout(deadline_s):
-                transport, _ = await loop.create_datagram_endpoint(lambda: _Reply(reply), remote_addr=server)
-                try:
-                    transport.sendto(encode_question(name, kind))
-                    return decode_answer(await reply)
-                finally:
-                    transport.close()
+            # A bare socket: asked once a second, an asyncio endpoint costs an idle hub three times as much.
+            with socket.socket(family, _DATAGRAMS) as asking:
+                asking.connect(server)
+                asking.send(encode_question(name, kind))
+                async with asyncio.timeout(deadline_s):
+                    reply = b""
+                    while not reply.startswith(_ID_BYTES):
+                        reply = await loop.sock_recv(asking, _REPLY_MOST)
+            return decode_answer(reply)
         except TimeoutError:
             raise HostToolError("dns", f"{server[0]} port {server[1]} did not answer within {deadline_s:g} s") from None
         except OSError as error:
             raise HostToolError("dns", f"{server[0]} port {server[1]} is not reachable: {error.strerror}") from None
-
-
-class _Reply(asyncio.DatagramProtocol):
-    def __init__(self, reply: asyncio.Future[bytes]) -> None:
-        self._reply = reply
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        del addr
-        if not self._reply.done() and data[:2] == _ID.to_bytes(2, "big"):
-            self._reply.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self._reply.done():
-            self._reply.set_exception(exc)
 
 
 def encode_question(name: str, kind: int) -> bytes:

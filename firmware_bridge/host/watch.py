@@ -14,6 +14,9 @@ NETLINK_NETFILTER: Final = 12
 NFNLGRP_NFTABLES: Final = 7
 _SOL_NETLINK: Final = 270
 _NETLINK_ADD_MEMBERSHIP: Final = 1
+_NOTIFICATION_MOST: Final = 65536
+# One transaction is several notifications; what is beyond this many is the next change.
+_AT_ONCE_MOST: Final = 256
 
 
 class RuleSetWatch:
@@ -23,13 +26,17 @@ class RuleSetWatch:
         self._socket: socket.socket | None = None
 
     async def changed(self) -> None:
-        """Return after the next change."""
+        """Return after the next change; all that was notified by then is one."""
         listener = self._listener()
         if listener is None:
             await asyncio.Event().wait()
             return
         try:
-            await asyncio.get_running_loop().sock_recv(listener, 65536)
+            await asyncio.get_running_loop().sock_recv(listener, _NOTIFICATION_MOST)
+            for _ in range(_AT_ONCE_MOST):
+                listener.recv(_NOTIFICATION_MOST)
+        except BlockingIOError:
+            return
         except OSError as error:
             # ENOBUFS: more happened than the socket holds, which is a change too.
             _log.debug("rule set notifications were lost", extra={"error": str(error)})

@@ -3,8 +3,9 @@
 import asyncio
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from device_agent.protocol import (
 )
 from device_agent.store import Store
 from firmware_bridge.host import open_host
+from firmware_bridge.host.process import Completed
+from firmware_bridge.host.watch import RuleSetWatch
 from simulator.virtual.loop import run_virtual
 from simulator.virtual.mqtt import LinkErrors, MemoryBroker, MemoryLinkPort
 from tests.unit.agent.memory_modem import ICCID, START, MemoryModem
@@ -45,13 +48,45 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
+class MemoryWatch(RuleSetWatch):
+    """Tells of every change of the rule set, as the kernel does: before the tool that made it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = asyncio.Event()
+
+    def tell(self) -> None:
+        self._told.set()
+
+    async def changed(self) -> None:
+        await self._told.wait()
+        self._told.clear()
+
+
+class WatchedHost(MemoryHost):
+    """Host tools whose kernel tells of changes; `ran` lists what was run. A tool takes a moment, as a process does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watch = MemoryWatch()
+        self.ran: list[tuple[str, ...]] = []
+
+    async def run(self, argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
+        self.ran.append(tuple(argv))
+        done = await super().run(argv, stdin=stdin, deadline_s=deadline_s)
+        if argv[:3] == ["nft", "-j", "-f"]:
+            self.watch.tell()
+        await asyncio.sleep(0.005)
+        return done
+
+
 class VirtualHub:
     """One hub. `plug_in` starts its agent, `pull_the_plug` is a power cut, `kill` the agent's sudden death."""
 
     def __init__(self, directory: Path, **config: Any) -> None:
         self.broker = MemoryBroker()
         self.modem = MemoryModem()
-        self.host = MemoryHost()
+        self.host = WatchedHost()
         self.said: list[Any] = []
         self.acknowledges = True
         self.renew: Renew | None = None
@@ -65,11 +100,12 @@ class VirtualHub:
 
     def plug_in(self) -> None:
         self._store = Store(self._directory / "agent.db")
+        host = open_host(self._directory, runner=self.host, resolver=self.host, names=self.host.names)
         self.agent = Agent(
             self.config,
             link_port=MemoryLinkPort(self.broker, ERRORS),
             open_modem=self.modem.open,
-            host=open_host(self._directory, runner=self.host, resolver=self.host, names=self.host.names),
+            host=replace(host, watch=self.host.watch),
             clock=Clock(now_s, int(self._store.kept("floor_ms") or b"0")),
             store=self._store,
             random=random.Random(1),
