@@ -11,7 +11,6 @@ from firmware_bridge.at.assembly import Counts
 from firmware_bridge.at.commands import (
     ChannelEvent,
     Command,
-    FinalKind,
     Priority,
     Rebooted,
     Reply,
@@ -28,18 +27,16 @@ from firmware_bridge.at.connection import (
 from firmware_bridge.at.deadlines import deadline_for
 from firmware_bridge.at.event_buffer import LIMIT, EventBuffer
 from firmware_bridge.at.handover import Handover
+from firmware_bridge.at.judgement import judged
 from firmware_bridge.at.resync import Outcome, ResyncTiming
 from firmware_bridge.at.turns import Turns
 from firmware_bridge.at.urcs import GENERIC
 from firmware_bridge.errors import (
     BridgeError,
-    CommandError,
     CommandTimeoutError,
     ModemRebootedError,
     ModemSilentError,
     PortLostError,
-    ReplyError,
-    UnsupportedError,
 )
 from firmware_bridge.transport import LookingTransport, PushTransport, Transport
 
@@ -50,12 +47,12 @@ _STARTS = frozenset({"RDY", "^SYSSTART"})  # the first words of a start: a comma
 REBOOT_GRACE_S = 5.0  # a command in flight at a later word of a start (APP RDY) is answered soon or not at all
 INIT_TRIES = 3  # runs of the init hook after one reboot; then commands go on without it
 TICK_S = 1e-6  # a timer may come a rounding error before its time
-# While the last answer came within GLANCE_S, the next is waited for that long on the spot: a turn of the loop costs
-# more than a quick modem takes. A slow one is never waited for twice, and other tasks have their turn every 2 ms.
-GLANCE_S = 250e-6
-LOOKS_IN_A_ROW = 8
+# While answers come within QUICK_S, the next is looked for on the spot: a turn of the loop costs more than a quick
+# modem takes. Such a row ends ROW_S after the loop's last turn, and a look after GLANCE_S: other tasks wait for the sum
+# of both at most, 7 ms, and a modem that turned slow makes them wait once.
+QUICK_S = 1e-3
+ROW_S = 2e-3
 ESCAPE_GUARD_S = 1.1  # silence before and behind +++ (V.250 S12 is 1 s)
-_UNSUPPORTED = {4, 303}  # +CME ERROR 4 and +CMS ERROR 303: operation not supported (TS 27.007 9.2, TS 27.005 3.2.5)
 
 _read_deadline = lru_cache(maxsize=64)(deadline_for)
 
@@ -113,8 +110,8 @@ class Channel:
         self._initialised_at = 0
         self._pump: asyncio.Task[None] | None = None
         self._glance = transport.look if isinstance(transport, LookingTransport) else None
-        self._quick = False
-        self._looks = 0
+        self._quick_s = QUICK_S if self._glance is not None else 0.0
+        self._row_ends = 0.0
         self.counts = ChannelCounts(self._connection.counts)
         if isinstance(transport, PushTransport):
             transport.listen(self._received, self._port_lost)
@@ -155,13 +152,21 @@ class Channel:
             ModemSilentError: the port could not be resynchronised before this command, which was not sent.
             PortLostError: the port hung up.
         """
+        start = self._loop.time()
+        heard = None
+        if start < self._row_ends and self._is_free:
+            heard = self._ask_on_the_spot(command)
+            if (reply := self._connection.reply_at_once(command, heard)) is not None:
+                return reply
         if not self._turns.take_free():
             await self._turns.take(priority)
         try:
+            if heard is not None:
+                return await self._exchange(command, start, heard)
             connection = self._connection
             if connection.quarantined or connection.online or (self._init_tries and self._init_due):
                 await self._prepare()
-            return await self._exchange(command)
+            return await self._exchange(command, self._loop.time())
         finally:
             self._turns.give()
 
@@ -209,44 +214,60 @@ class Channel:
 
     # One exchange
 
-    async def _exchange(self, command: Command) -> Reply:
+    @property
+    def _is_free(self) -> bool:
+        """Whether a command may be written here and now; until the next await nobody else can come in between."""
+        connection = self._connection
+        return not (self._turns.busy or connection.quarantined or connection.online or self._init_tries)
+
+    def _ask_on_the_spot(self, command: Command) -> bytes:
+        """Write, and what a glance then sees. The connection learns of the command only when that is not all of it."""
+        assert self._glance is not None
+        self._write(command.wire)
+        try:
+            return self._glance()
+        except BaseException:
+            self._connection.send(command)
+            self._connection.abandon()
+            raise
+
+    async def _exchange(self, command: Command, start: float, heard: bytes | None = None) -> Reply:
+        """One exchange from `start`; `heard` is what came since, None when the command is yet to be written."""
         if self._loss is not None:
             raise self._loss
-        loop = self._loop
-        answer: Handover[Answered] = Handover(loop)
-        self._answer = answer
-        self._asked = command
-        deadline_s = command.deadline_s if command.deadline_s is not None else _deadline(command)
-        start = loop.time()
-        self._deadline = deadline = start + deadline_s
-        if deadline < self._watched:
-            self._watch(deadline)
+        connection = self._connection
+        answer = self._expect(command, start)
         try:
-            # No drain: an answer proves that the command has left, and the deadline covers a port that takes nothing.
-            self._write(self._connection.send(command))
-            if self._quick and self._is_seen_at_once(answer):
-                return _judge(answer.result())
+            data = connection.send(command)
+            if heard is None:
+                # No drain: an answer proves that the command has left, and the deadline covers a port that takes none.
+                self._write(data)
+            elif heard:
+                self._received(heard)
+                if answer.done():
+                    return judged(answer.result())
             answered = await answer
-            self._quick = self._glance is not None and loop.time() - start < GLANCE_S
-            return _judge(answered)
+            now = self._loop.time()
+            self._row_ends = now + ROW_S if now - start < self._quick_s else 0.0
+            return judged(answered)
         except TimeoutError:
             self.counts.timeouts += 1
-            raise CommandTimeoutError(command.shown, deadline_s) from None
+            raise CommandTimeoutError(command.shown, _allowed_s(command)) from None
         except asyncio.CancelledError:
             self.counts.cancelled += 1
             raise
         finally:
             self._answer = None
-            self._connection.abandon()
+            connection.abandon()
 
-    def _is_seen_at_once(self, answer: Handover[Answered]) -> bool:
-        """Look for the answer of a quick modem; now and then not, so that other tasks have their turn."""
-        self._looks += 1
-        if self._looks == LOOKS_IN_A_ROW or self._glance is None:
-            self._looks = 0
-            return False
-        self._glance(GLANCE_S)
-        return answer.done()
+    def _expect(self, command: Command, start: float) -> Handover[Answered]:
+        """Where the answer is handed over, by the deadline."""
+        self._asked = command
+        self._answer = answer = Handover[Answered](self._loop)
+        self._deadline = start + _allowed_s(command)
+        if self._deadline < self._watched:
+            self._watch(self._deadline)
+        return answer
 
     def _watch(self, deadline: float) -> None:
         """One timer serves all commands: it is moved only when a deadline lies before it."""
@@ -299,7 +320,7 @@ class Channel:
     async def _execute_now(self, command: Command) -> Reply:
         """What the init hook gets: the port is already its own."""
         await self._find_place()
-        return await self._exchange(command)
+        return await self._exchange(command, self._loop.time())
 
     async def _find_place(self) -> None:
         if self._loss is not None:
@@ -405,6 +426,7 @@ class Channel:
             self._watch(min(self._deadline, self._loop.time() + REBOOT_GRACE_S))
 
     def _port_lost(self, loss: PortLostError) -> None:
+        self._row_ends = 0.0
         if self._loss is None:
             self._loss = loss
             if self._answer is not None:
@@ -441,24 +463,8 @@ def _fail(waiting: asyncio.Future[Any] | None, error: BridgeError) -> None:
         waiting.exception()  # whoever waits gets it; if nobody does, it is no accident worth a log line
 
 
-def _deadline(command: Command) -> float:
+def _allowed_s(command: Command) -> float:
+    if command.deadline_s is not None:
+        return command.deadline_s
     # Parameters may be secret, so only a text without them is remembered.
     return deadline_for(command.text) if "=" in command.text else _read_deadline(command.text)
-
-
-def _judge(answered: Answered) -> Reply:
-    command, reply, fits = answered
-    if not reply.final.succeeded:
-        raise _command_error(command, reply)
-    if not fits:
-        raise ReplyError(command.shown, "OK", "the declared information line is missing")
-    if reply.truncated:
-        raise ReplyError(command.shown, "", "longer than any answer may be")
-    return reply
-
-
-def _command_error(command: Command, reply: Reply) -> CommandError:
-    kind, code, text = reply.final
-    unsupported = kind is FinalKind.NOT_SUPPORTED or (kind in {FinalKind.CME, FinalKind.CMS} and code in _UNSUPPORTED)
-    error = UnsupportedError if unsupported else CommandError
-    return error(command.shown, kind=kind.value, code=code, text=text)

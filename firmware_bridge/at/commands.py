@@ -41,6 +41,8 @@ class Prefixed:
     form: LineTest | None
     next_line: bool
     heads: tuple[str, ...] = field(repr=False, compare=False)
+    openings: tuple[bytes, ...] = field(repr=False, compare=False)
+    """What a reply whose first line is the answer begins with; empty where one line may not be all of it."""
 
     def __init__(
         self, *prefixes: str, required: bool = True, form: LineTest | None = None, next_line: bool = False
@@ -51,7 +53,10 @@ class Prefixed:
         object.__setattr__(self, "required", required)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "next_line", next_line)
-        object.__setattr__(self, "heads", heads_of(prefixes))
+        heads = heads_of(prefixes)
+        openings = () if next_line else tuple([b"\r\n" + head.encode("latin-1") for head in heads])
+        object.__setattr__(self, "heads", heads)
+        object.__setattr__(self, "openings", openings)
 
 
 @dataclass(frozen=True, slots=True)

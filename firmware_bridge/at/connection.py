@@ -37,7 +37,7 @@ from firmware_bridge.at.commands import (
     Urc,
     UrcTable,
 )
-from firmware_bridge.at.lines import LineSplitter
+from firmware_bridge.at.lines import MAX_LINE, LineSplitter
 from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
 from firmware_bridge.at.tokens import split_parameters
 
@@ -45,6 +45,7 @@ _make = tuple.__new__  # what a NamedTuple's own constructor calls, without its 
 
 CTRL_Z = b"\x1a"
 
+_OK_BEHIND_LINE = b"\r\n\r\nOK\r\n"
 _plain_final = results.PLAIN.get
 _ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
 _FORGETS_MODE = re.compile(r"AT[^+^$%*#;]*[VZ&]", re.IGNORECASE)
@@ -152,6 +153,27 @@ class Connection(ReplyAssembly):
                 self._blank()
         if self._prompt is not None and self._held is None and self._splitter.take_prompt():
             self._answer_prompt()
+
+    def reply_at_once(self, command: Command, data: bytes) -> Reply | None:
+        """The reply, if `data` is all of it in the commonest form: one information line and OK. Instead of `send`.
+
+        For a command that was written although it is not yet in flight here, and whatever came since. None takes
+        nothing: then `send` and `receive_data` are due, which would come to the same reply. Here nothing is left to
+        find out: no octet was held before, the line has no break in it, begins with the declared prefix, is no
+        unsolicited form of it, opens no quote, and fits in.
+        """
+        shape = command.shape
+        if not (data.endswith(_OK_BEHIND_LINE) and isinstance(shape, Prefixed) and data.startswith(shape.openings)):
+            return None
+        line = data[2:-8].decode("latin-1")
+        if not (line.isprintable() and self._splitter.empty and self._held is None and len(line) <= MAX_LINE):
+            return None
+        if line.count('"') & 1 or (shape.form is not None and not shape.form(line)):
+            return None
+        self.counts.commands += 1
+        self._swallow_error = False
+        self._succeeded(command, results.OK, (line,))
+        return _make(Reply, ((line,), results.OK, False))
 
     def next_event(self) -> ConnectionEvent | NeedData:
         """The next event in the order of the bytes, or NEED_DATA."""
@@ -289,21 +311,20 @@ class Connection(ReplyAssembly):
         self._take = self._idle
         self.events.append(_make(Answered, (command, _make(Reply, (info, final, self._truncated)), fits)))
         if succeeded:
-            self._succeeded(command, final)
+            self._succeeded(command, final, info)
         elif final.text is not None and final.text.startswith("+IP ERROR"):
             self._swallow_error = True
         if not fits:
             self._quarantine(owed=0, lost=True)
 
-    def _succeeded(self, command: Command, final: Final) -> None:
-        if self._verbose is None:
-            self._verbose = True
+    def _succeeded(self, command: Command, final: Final, info: tuple[str, ...]) -> None:
+        self._verbose = self._verbose is not False
         if self._echo is _Echo.ASKED_OFF:
             self._echo = _Echo.OFF
         shape, text = command.shape, command.text
         if isinstance(shape, Prefixed):
-            if text[-1:] == "?" and len(self._info) == 1 and text not in self.resync.learned:
-                self._learn(text, shape.prefixes[0])
+            if text[-1:] == "?" and len(info) == 1 and text not in self.resync.learned:
+                self._learn(text, shape.prefixes[0], info[0])
         elif isinstance(shape, NoInfo):
             if self._echo is _Echo.ON and _ECHO_OFF.match(text):
                 self._echo = _Echo.ASKED_OFF
@@ -313,8 +334,8 @@ class Connection(ReplyAssembly):
             self.online = True
             self._take = self._data
 
-    def _learn(self, text: str, name: str) -> None:
-        if "=" not in text and ";" not in text and name not in self._urcs and self._info[0].startswith(name + ":"):
+    def _learn(self, text: str, name: str, line: str) -> None:
+        if "=" not in text and ";" not in text and name not in self._urcs and line.startswith(name + ":"):
             self.resync.learn(text, name)
 
     def _rare_final(self, line: str) -> Final | None:

@@ -30,6 +30,11 @@ class LineSplitter:
         self._skipping = False
         self._behind_prompt = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether the next octet begins a line, whatever it is."""
+        return not (self.partial or self._skip_feed or self._behind_prompt)
+
     def feed(self, data: bytes) -> list[str]:
         """The lines these bytes complete, decoded as Latin-1 (a byte is a character)."""
         if b"\0" in data:

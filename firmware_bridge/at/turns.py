@@ -9,17 +9,17 @@ from firmware_bridge.at.commands import Priority
 class Turns:
     """Who may use the port: one at a time, by priority, then in order of arrival. Safe to cancel."""
 
-    __slots__ = ("_busy", "_count", "_waiting")
+    __slots__ = ("_count", "_waiting", "busy")
 
     def __init__(self) -> None:
-        self._busy = False
+        self.busy = False
         self._count = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def take_free(self) -> bool:
         """Whether the port was free; it is the caller's then."""
-        free = not self._busy
-        self._busy = True
+        free = not self.busy
+        self.busy = True
         return free
 
     async def take(self, priority: Priority) -> None:
@@ -43,4 +43,4 @@ class Turns:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._busy = False
+        self.busy = False

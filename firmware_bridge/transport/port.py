@@ -10,9 +10,12 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from firmware_bridge.errors import PortLostError
 
 CHUNK = 8192  # octets per read; a tty gives at most 4 kB, and a large buffer costs time for each short answer
-FD_SETSIZE = 1024  # select(2) knows descriptors below it; no other call waits for less than a millisecond
 MAX_UNREAD = 262_144  # octets kept for a reader that is behind; then the kernel keeps the rest
 MAX_UNWRITTEN = 65_536  # octets kept for a port that takes none: no AT command comes near it
+# A wait shorter than the kernel's tick (4 ms) has a timer of its own set and taken back, which costs more than all else
+# in a quick modem's trip.
+GLANCE_MS = 5
+GLANCE_S = GLANCE_MS / 1000
 
 DataReceiver: TypeAlias = Callable[[bytes], None]
 LossReceiver: TypeAlias = Callable[[PortLostError], None]
@@ -48,10 +51,13 @@ class PushTransport(Protocol):
 
 @runtime_checkable
 class LookingTransport(Protocol):
-    """A transport that can be looked at between the loop's turns."""
+    """A transport that can be looked at between the loop's turns. Its `write` never hands anything over."""
 
-    def look(self, within_s: float) -> None:
-        """Hand over what comes within `within_s` seconds before returning; blocks that long at most."""
+    def look(self) -> bytes:
+        """What comes within GLANCE_S, b"" for nothing; blocks that long at most.
+
+        What is given here is not handed over to the listener. A hang-up is told to it in the loop's next turn.
+        """
 
 
 class DescriptorTransport:
@@ -74,6 +80,9 @@ class DescriptorTransport:
         else:
             self._loop.add_reader(descriptor, self._readable)
         self._reading = not connecting
+        glances = select.poll()
+        glances.register(descriptor, select.POLLIN)
+        self._poll = glances.poll
 
     @property
     def name(self) -> str:
@@ -136,24 +145,26 @@ class DescriptorTransport:
         """Give the port back; idempotent."""
         self._hang_up("closed", tell=False)
 
-    def look(self, within_s: float) -> None:
-        """Hand over what comes within `within_s` seconds before returning; blocks that long at most."""
-        may_look = self._loss is None and self._reading and self._fd < FD_SETSIZE
-        if may_look and select.select((self._fd,), (), (), within_s)[0]:
-            self._readable()
+    def look(self) -> bytes:
+        """What comes within GLANCE_S, b"" for nothing; blocks that long at most."""
+        return self._octets() if self._reading and self._poll(GLANCE_MS) else b""
 
     def _readable(self) -> None:
+        if data := self._octets():
+            self._received(data)
+
+    def _octets(self) -> bytes:
+        """What the port has now; at a hang-up nothing, and the loss is told."""
         try:
             data = os.read(self._fd, CHUNK)
         except (BlockingIOError, InterruptedError):
-            return
+            return b""
         except OSError as error:
             self._hang_up(_reason(error))
-            return
-        if data:
-            self._received(data)
-        else:
+            return b""
+        if not data:
             self._hang_up("hung up")
+        return data
 
     def _keep(self, data: bytes) -> None:
         self._unread += data
@@ -186,6 +197,7 @@ class DescriptorTransport:
         if self._loss is not None:
             return self._loss
         self._loss = loss = PortLostError(self._name, reason)
+        self._reading = False
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         self._release()

@@ -35,6 +35,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def pass_by(self, seconds: float) -> None:
+        """So much time passes in one call, while nothing else has its turn."""
+        self._jumping.now += seconds
+
 
 def run(test: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
