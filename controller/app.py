@@ -160,7 +160,8 @@ class Controller:
         hubs = Hubs(database, self.keeper, now, lists_base_url=self.options.lists_base_url)
         works = [hubs.work()]
         if self._sims is not None:
-            works.append(self._sims.work())
+            # Woken first by a decision: the hour waits for the carrier, and for nothing else in this list.
+            works.insert(0, self._sims.work())
         else:
             self._log.warning("no_carrier", remedy="give --carrier-url; until then changes of SIMs stay owed")
         if notifier is not None:

@@ -1,5 +1,6 @@
 """Line events, outages and faults."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,6 +9,7 @@ from controller.api import schemas, views
 from controller.api.doors import OperatorDep, Services, ServicesDep, ViewerDep
 from controller.services import faults, lines, outages, recomputation
 from controller.services.actor import Actor
+from controller.tables.faults import Fault
 
 router = APIRouter(prefix="/v1", tags=["faults"])
 
@@ -49,14 +51,13 @@ async def recompute(decision_id: schemas.Id, door: ServicesDep, actor: ViewerDep
 @router.post("/faults", status_code=201)
 async def report_fault(body: schemas.NewFault, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
     """Report a fault: the hour starts (T§10d, 12c)."""
-    row = await door.run(faults.report, actor, **body.model_dump())
-    return await _view(door, actor, row.id)
+    return await _do(door, actor, faults.report, **body.model_dump())
 
 
 @router.get("/faults/{fault_id}")
 async def get_fault(fault_id: schemas.Id, door: ServicesDep, actor: ViewerDep) -> dict[str, Any]:
     """Return a fault: decisions, promises, reasons, timeline."""
-    return await _view(door, actor, fault_id)
+    return views.fault(await door.run(faults.view, actor, fault_id=fault_id), door.now())
 
 
 @router.post("/faults/{fault_id}/diagnostics")
@@ -69,8 +70,7 @@ async def observe(
         for each in body.observations
     ]
     finished = {"finished": body.finished, "engineer_booked": body.engineer_booked}
-    await door.run(faults.observe, actor, fault_id=fault_id, observations=observed, **finished)
-    return await _view(door, actor, fault_id)
+    return await _do(door, actor, faults.observe, fault_id=fault_id, observations=observed, **finished)
 
 
 @router.post("/faults/{fault_id}/determinations", status_code=201)
@@ -96,16 +96,15 @@ async def resolve(
     fault_id: schemas.Id, body: schemas.Resolution, door: ServicesDep, actor: OperatorDep
 ) -> dict[str, Any]:
     """Record that a fault was fixed (T§10f, 12e)."""
-    await door.run(faults.resolve, actor, fault_id=fault_id, **body.model_dump())
-    return await _view(door, actor, fault_id)
+    return await _do(door, actor, faults.resolve, fault_id=fault_id, **body.model_dump())
 
 
 @router.delete("/faults/{fault_id}/resolution")
 async def reopen(fault_id: schemas.Id, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
     """Take a resolution back: the fault was not fixed."""
-    await door.run(faults.reopen, actor, fault_id=fault_id)
-    return await _view(door, actor, fault_id)
+    return await _do(door, actor, faults.reopen, fault_id=fault_id)
 
 
-async def _view(door: Services, actor: Actor, fault_id: str) -> dict[str, Any]:
-    return views.fault(await door.run(faults.view, actor, fault_id=fault_id), door.now())
+async def _do(door: Services, actor: Actor, act: Callable[..., Fault], **arguments: Any) -> dict[str, Any]:
+    """Change a fault and answer with it as it then is."""
+    return views.fault(await door.run(faults.viewed, actor, act=act, **arguments), door.now())

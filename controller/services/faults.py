@@ -1,6 +1,6 @@
 """Faults: reported, observed, determined about, resolved. Outcomes are the domain's alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -178,6 +178,14 @@ def reopen(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> F
     row = versions.revise(session, fault, now, resolved_at=None, action="reopened")
     decide.touch(session, actor, now, [row.account_id])
     return row
+
+
+def viewed(
+    session: Session, actor: Actor, now: datetime, *, act: Callable[..., Fault], **arguments: Any
+) -> FaultView:
+    """Do something to a fault and return it as it then is: one transaction, where two would wait for the disk twice."""
+    fault = act(session, actor, now, **arguments)
+    return view(session, actor, now, fault_id=fault.id)
 
 
 def view(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> FaultView:
