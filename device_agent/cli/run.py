@@ -60,12 +60,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def tls_context(broker: Broker) -> ssl.SSLContext | None:
-    """Mutual TLS 1.2, or None without certificates. In TLS 1.3 a refused certificate looks like silence to a client."""
+    """Mutual TLS 1.2 or 1.3, whichever the broker has, or None without certificates."""
     if not broker.ca:
         return None
     try:
         context = ssl.create_default_context(cafile=broker.ca)
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(broker.certificate, broker.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError([f"broker: ca, certificate or key cannot be used: {error}"]) from None

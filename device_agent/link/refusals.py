@@ -1,8 +1,8 @@
 """Hearing a refusal that paho keeps to itself.
 
 In TLS 1.3 the broker judges our certificate after our side of the handshake is done (RFC 8446 section 4.4.2). Its
-alert, or its hanging up when the alert is overtaken, is the first thing read, and paho only logs it: whoever waits for
-CONNACK sees silence. In TLS 1.2 the handshake itself fails, and nothing of this is needed.
+alert is the first thing read, and paho only logs it: whoever waits for CONNACK sees silence. In TLS 1.2 the handshake
+itself fails, and nothing of this is needed.
 """
 
 import asyncio
@@ -47,9 +47,10 @@ def log_for(tls: ssl.SSLContext | None) -> RefusalLog | None:
 
 
 async def connect(client: aiomqtt.Client, log: RefusalLog | None) -> None:
-    """Connect the client that writes to `log`; one that can't be read before CONNACK was hung up on.
+    """Connect the client that writes to `log`; one that can't be read before CONNACK was refused, or hung up on.
 
-    Raises LinkRefusedError for that, at once; aiomqtt.MqttError for anything else.
+    Raises for that, at once, what `connect_error` makes of it: an alert is a refusal, and a broker that goes away
+    between the handshake and its answer (it restarts) is none. Raises aiomqtt.MqttError for anything else.
     """
     if log is None:
         await client.__aenter__()
@@ -59,7 +60,7 @@ async def connect(client: aiomqtt.Client, log: RefusalLog | None) -> None:
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not entering.done():
-            raise LinkRefusedError(f"the broker hung up on our certificate: {log.heard.result()}")
+            raise aiomqtt.MqttError(f"it hung up before its answer: {log.heard.result()}")
         entering.result()
     finally:
         entering.cancel()

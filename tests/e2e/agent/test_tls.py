@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -93,8 +94,12 @@ async def opened(port: AiomqttPort) -> bool:
         return True
 
 
-async def test_a_hub_with_its_certificate_is_let_in(listener: Listener) -> None:
-    assert await opened(listener.link("ca"))
+async def test_a_hub_with_its_certificate_is_let_in_by_tls_1_2_at_the_least(listener: Listener) -> None:
+    link = listener.link("ca")
+    assert link.tls is not None
+    assert link.tls.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert link.tls.maximum_version in {ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED}
+    assert await opened(link)
 
 
 async def test_a_foreign_certificate_is_refused(listener: Listener) -> None:
