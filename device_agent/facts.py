@@ -157,23 +157,31 @@ class GateFacts:
 
 
 class CertificateStatus(StrEnum):
-    """How the hub's own certificate stands. `refused`: the controller will not renew it; a person must act."""
+    """How the hub's own certificate stands. `refused`: the controller will not renew it; a person must act.
+
+    `unreadable`: what lies there is no certificate.
+    """
 
     GOOD = "good"
     EXPIRING = "expiring"
     RENEWED = "renewed"
     REFUSED = "refused"
     EXPIRED = "expired"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """The certificate by which the hub is known to the broker. `issuer` "" when it has none."""
+    """The certificate by which the hub is known to the broker. `issuer` "" when it has none.
+
+    `fallback` is why the broker is shown an earlier one than this, "" while it is shown this one.
+    """
 
     status: CertificateStatus
     not_after_ms: int
     issuer: str = ""
     problem: str = ""
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

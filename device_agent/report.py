@@ -77,6 +77,11 @@ _SENTENCES: Final = {
 }
 
 
+_CERTIFICATE_BAD: Final = frozenset(
+    {CertificateStatus.EXPIRED, CertificateStatus.REFUSED, CertificateStatus.UNREADABLE}
+)
+
+
 def goal_of(desired: Desired) -> Goal:
     """The document in the hub's own words."""
     return Goal(
@@ -176,11 +181,16 @@ def _facts(whole: Whole) -> list[tuple[ConditionType, ConditionStatus, str, str]
 
 
 def _certificate(certificate: CertificateFacts) -> tuple[ConditionType, ConditionStatus, str, str]:
-    """False when a person must act: it has expired, or the controller will not renew it."""
-    good = certificate.status not in {CertificateStatus.EXPIRED, CertificateStatus.REFUSED}
+    """False when a person must act: it has expired, is no use, or the controller will not renew it."""
+    good = certificate.status not in _CERTIFICATE_BAD and not certificate.fallback
     until = f"{datetime.fromtimestamp(certificate.not_after_ms / 1000, UTC):until %Y-%m-%d}"
-    message = f"{until}; {certificate.problem}" if certificate.problem else until
-    return ConditionType.CERTIFICATE, _status(good), str(certificate.status), message
+    parts = (
+        until if certificate.not_after_ms else "",
+        f"an earlier one is shown: {certificate.fallback}" if certificate.fallback else "",
+        certificate.problem,
+    )
+    reason = "fallback" if certificate.fallback else str(certificate.status)
+    return ConditionType.CERTIFICATE, _status(good), reason, "; ".join(filter(None, parts))
 
 
 def _shown_reason(verdict: Reason, *, is_open: bool) -> Reason:

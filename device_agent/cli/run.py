@@ -182,6 +182,9 @@ async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: St
         renew=renewal(path, config),
         renewed=(lambda: None) if identity is None else identity.take_up,
     )
+    if identity is not None:
+        identity.told = agent.show_certificate
+        identity.take_up()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)

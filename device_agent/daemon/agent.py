@@ -174,6 +174,10 @@ class Agent:
         self._certificate.alarm.wake()
         return self._config
 
+    def show_certificate(self, fallback: str) -> None:
+        """The next connection shows the newest certificate (""), or an earlier one, and why: it is reported."""
+        self._certificate.show(fallback)
+
     def stop(self) -> None:
         """End in good order; a second call does nothing."""
         self._stop.set()

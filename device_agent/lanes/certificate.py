@@ -74,6 +74,12 @@ class CertificateLane:
         self._retry_ms = 0
         self._read()
 
+    def show(self, fallback: str) -> None:
+        """The next connection shows the newest certificate (""), or an earlier one, and why."""
+        if self._path is not None:
+            told = self._board.certificate or CertificateFacts(CertificateStatus.UNREADABLE, 0)
+            self._set(replace(told, fallback=fallback[:160]))
+
     async def run(self) -> None:
         """Look, renew when due, wait; for ever."""
         while True:
@@ -159,8 +165,12 @@ class CertificateLane:
             certificate = read_certificate(self._path)
         except CertificateError as error:
             _log.error("the certificate cannot be read", extra={"error": str(error)})
+            told = self._board.certificate or CertificateFacts(CertificateStatus.UNREADABLE, 0)
+            self._set(replace(told, status=CertificateStatus.UNREADABLE, not_after_ms=0, problem=str(error)[:200]))
             return None
         told = self._board.certificate or CertificateFacts(CertificateStatus.GOOD, 0)
+        if told.status is CertificateStatus.UNREADABLE:
+            told = replace(told, status=CertificateStatus.GOOD, problem="")
         self._set(replace(told, not_after_ms=certificate.not_after_ms, issuer=certificate.issuer))
         return certificate
 

@@ -6,6 +6,7 @@ import itertools
 import random
 import tempfile
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -309,13 +310,54 @@ def test_a_certificate_that_somebody_else_renews_is_told_of_only(age_days: int, 
 
 @pytest.mark.parametrize(
     ("status", "wanted"),
-    [("good", "true"), ("expiring", "true"), ("renewed", "true"), ("refused", "false"), ("expired", "false")],
+    [
+        *(("good", "true"), ("expiring", "true"), ("renewed", "true")),
+        *(("refused", "false"), ("expired", "false"), ("unreadable", "false")),
+    ],
 )
 def test_the_condition_is_false_when_a_person_must_act(status: str, wanted: str) -> None:
     facts = CertificateFacts(CertificateStatus(status), START_MS, "Mini Hub CA", "no answer")
+    assert condition_of(facts) == (wanted, status, "until 2026-01-05; no answer")
+    fallen = replace(facts, fallback="the broker refused")
+    told = "until 2026-01-05; an earlier one is shown: the broker refused; no answer"
+    assert condition_of(fallen) == ("false", "fallback", told)
+
+
+def condition_of(facts: CertificateFacts) -> tuple[str, str, str]:
     whole = Whole(Goal(), ModemFacts(), GateFacts(), Reason.NO_DOCUMENT, True, {}, certificate=facts)
     found = next(c for c in conditions(whole, (), 0) if c.type == "certificate")
-    assert (str(found.status), found.reason, found.message) == (wanted, status, "until 2026-01-05; no answer")
+    return str(found.status), found.reason, found.message
+
+
+def test_an_earlier_certificate_that_is_shown_is_reported_until_the_newest_is() -> None:
+    async def told() -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "hub.pem"
+            path.write_bytes(certificate(START, 90))
+            async with a_hub(broker=Broker(certificate=str(path))) as hub:
+                await hub.until(lambda: hub.reports() and told_of(hub) == ("true", "good"))
+                hub.agent.show_certificate("the broker refused")
+                await hub.until(lambda: told_of(hub) == ("false", "fallback"), 2.0)
+                hub.agent.show_certificate("")
+                await hub.until(lambda: told_of(hub) == ("true", "good"), 2.0)
+
+    play(told())
+
+
+def test_a_certificate_that_is_none_is_told_until_it_is_one() -> None:
+    async def story(board: Board, lane: CertificateLane, office: Office) -> None:
+        good = office.path.read_bytes()
+        office.path.write_text("nothing")
+        await asyncio.sleep(NOTICE_S + RECONNECT_MOST_S + 1)
+        assert status(board) == "unreadable"
+        lane.show("it cannot be used")
+        office.path.write_bytes(good)
+        await asyncio.sleep(NOTICE_S + RECONNECT_MOST_S + 1)
+        assert status(board) == "good"
+        assert board.certificate is not None
+        assert board.certificate.fallback == "it cannot be used"
+
+    with_lane(story)
 
 
 def test_a_whole_agent_tells_issuer_and_renewal() -> None:

@@ -31,6 +31,8 @@ class Hub:
         }
         self.context = ssl.create_default_context()
         self.identity = ShownIdentity(self.context, lambda: generations(state, self.files))
+        self.told: list[str] = []
+        self.identity.told = self.told.append
 
     def renew(self, subject: str, *, broken: bool = False) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -76,9 +78,16 @@ def test_one_that_is_no_use_leaves_the_one_before_it(hub: Hub, tmp_path: Path) -
     hub.renew("second", broken=True)
     hub.identity.take_up()
     assert hub.shows(tmp_path) == "first"
+    assert hub.told[-1].startswith("it cannot be used: ")
     hub.renew("third")
     hub.identity.take_up()
     assert hub.shows(tmp_path) == "third"
+    assert hub.told[-1] == ""
+    hub.renew("fourth", broken=True)
+    hub.renew("fifth", broken=True)
+    hub.identity.take_up()
+    assert hub.shows(tmp_path) == "third"
+    assert hub.told[-1].startswith("it cannot be used: ")
 
 
 def test_an_agent_that_starts_with_a_certificate_that_is_no_use_starts_with_the_one_before(
@@ -139,5 +148,6 @@ def test_a_refusal_turns_to_the_one_before_and_back(hub: Hub, tmp_path: Path) ->
         gate.knows = "second"
         assert [await enters(port), await enters(port)] == [False, True]
         assert gate.shown == ["second", "first", "first", "first", "first", "second"]
+        assert hub.told == ["", "", "who are you?", ""]
 
     asyncio.run(story())
