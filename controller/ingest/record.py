@@ -1,9 +1,10 @@
 """One transaction for one batch: reports, presence, history and quarantine, each idempotent under its own numbers."""
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
 from sqlmodel import Session
 
@@ -11,8 +12,6 @@ from controller.ingest.decode import HistoryMessage, Incoming, PresenceMessage, 
 from controller.services import history, quarantine, reported
 from controller.services.actor import Actor
 from controller.services.history import HubHistory
-
-M = TypeVar("M")
 
 
 @dataclass(slots=True)
@@ -41,10 +40,10 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
     """Record a batch. Messages of unknown or revoked hubs go to the quarantine with the unreadable ones."""
     taken = Taken()
     known = history.known_hubs(session, {m.hub_id for m in received if m.hub_id}, now)
-    welcome = [_judged(message, known) for message in received]
-    past = _of(welcome, HistoryMessage)
+    kinds = _by_kind(received, known)
+    past: list[HistoryMessage] = kinds[HistoryMessage]
     batch = [message.history for message in past]
-    if aside := _of(welcome, Quarantined):
+    if aside := kinds[Quarantined]:
         kept = quarantine.put(session, actor, now, messages=[(each.topic, each.payload, each.reason) for each in aside])
         taken.quarantined = len(aside)
         # What is kept here need not be kept by the hub: its number counts, or it would come again for ever.
@@ -54,7 +53,7 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
         for hub_id, boots in acks.items():
             taken.acknowledge(hub_id, ((ack.boot, ack.seq) for ack in boots))
         taken.at_once |= {message.hub_id for message in past if message.history.event is not None}
-    for presence in _of(welcome, PresenceMessage):
+    for presence in kinds[PresenceMessage]:
         reported.presence(
             session,
             actor,
@@ -64,7 +63,7 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
             boot=presence.boot,
             connection=presence.connection,
         )
-    for message in _of(welcome, ReportMessage):
+    for message in kinds[ReportMessage]:
         result = reported.record(session, actor, now, hub_id=message.hub_id, report=message.report)
         if result.acks:
             taken.acknowledge(message.hub_id, ((ack.boot, ack.seq) for ack in result.acks))
@@ -72,11 +71,12 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
     return taken
 
 
-def _judged(message: Incoming, known: Container[str]) -> Incoming:
-    if message.hub_id and message.hub_id not in known and not isinstance(message, Quarantined):
-        return Quarantined(message.topic, message.payload, "no such hub is enrolled, or it was revoked")
-    return message
-
-
-def _of(messages: Sequence[Incoming], kind: type[M]) -> list[M]:
-    return [message for message in messages if isinstance(message, kind)]
+def _by_kind(received: Iterable[Incoming], known: Container[str]) -> defaultdict[type[Incoming], list[Any]]:
+    kinds: defaultdict[type[Incoming], list[Any]] = defaultdict(list)
+    for message in received:
+        if message.hub_id in known or isinstance(message, Quarantined):
+            kinds[type(message)].append(message)
+        else:
+            stranger = Quarantined(message.topic, message.payload, "no such hub is enrolled, or it was revoked")
+            kinds[Quarantined].append(stranger)
+    return kinds

@@ -5,11 +5,13 @@ lies below the oldest message that a hub still holds can never come, so it is re
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Table, and_, update
 from sqlmodel import Session, select
 
@@ -27,7 +29,7 @@ FEED_EVERY: Final = timedelta(minutes=1)
 Key = tuple[str, int]
 
 
-class HubHistory(NamedTuple):
+class HubHistory(msgspec.Struct, frozen=True, gc=False):
     """One message of history: a batch of samples (services/samples.py: SAMPLE), or one event by columns' names."""
 
     hub_id: str
@@ -68,20 +70,22 @@ def record(
     """
     del actor
     known = known_hubs(session, {each.hub_id for each in batch}, now) if known is None else known
-    wanted = {(m.hub_id, m.boot, m.seq): m for m in batch if m.hub_id in known}
-    boots = _boots(session, {(hub, boot) for hub, boot, _ in wanted})
+    wanted: defaultdict[Key, dict[int, HubHistory]] = defaultdict(dict)
+    for message in batch:
+        if message.hub_id in known:
+            wanted[message.hub_id, message.boot][message.seq] = message
+    boots = _boots(session, wanted)
     ahead = _ahead(session, boots)
-    new = [
-        message
-        for (hub, boot, seq), message in wanted.items()
-        if seq > boots[hub, boot] and seq not in ahead[hub, boot]
-    ]
-    _store(session, new, now)
-    _advance(session, boots, ahead, new)
-    hubs = sorted({message.hub_id for message in wanted.values()})
+    for key, messages in wanted.items():
+        for seq in [seq for seq in messages if seq <= boots[key] or seq in ahead[key]]:
+            del messages[seq]
+    _store(session, list(chain.from_iterable(messages.values() for messages in wanted.values())), now)
+    _advance(session, boots, ahead, wanted)
+    hubs = sorted({hub for hub, _ in wanted})
     _SEEN.run(session, [(hub, now) for hub in hubs])
-    for hub in sorted({message.hub_id for message in new}):
-        if known[hub]:
+    fresh = {hub for (hub, _), messages in wanted.items() if messages}
+    for hub in hubs:
+        if hub in fresh and known[hub]:
             journal.changed(session, "hub", hub, "history")
     return _acks(boots)
 
@@ -119,7 +123,7 @@ def note_spool(session: Session, *, hub_id: str, spool: Iterable[Spooled]) -> No
             boots[key] = floor
     if moved:
         _MOVE.run(session, moved)
-    _advance(session, boots, ahead, ())
+    _advance(session, boots, ahead, {})
 
 
 def acks_of(session: Session, hub_id: str) -> tuple[BootAck, ...]:
@@ -213,7 +217,7 @@ _EVENTS: Final = Bulk(
 )
 
 
-def _boots(session: Session, keys: set[Key]) -> dict[Key, int]:
+def _boots(session: Session, keys: Iterable[Key]) -> dict[Key, int]:
     """Return how far each boot is committed, starting those never heard of; locks them against a second writer."""
     ordered = sorted(keys)
     found = _held(session, ordered)
@@ -235,23 +239,26 @@ def _ahead(session: Session, boots: Iterable[Key]) -> dict[Key, set[int]]:
     return found
 
 
-def _advance(session: Session, boots: dict[Key, int], ahead: Mapping[Key, set[int]], new: Sequence[HubHistory]) -> None:
+def _advance(
+    session: Session, boots: dict[Key, int], ahead: Mapping[Key, set[int]], new: Mapping[Key, Collection[int]]
+) -> None:
     """Move each boot's contiguous sequence as far as it goes, and keep what lies beyond the next gap."""
-    waiting = {key: set(stored) for key, stored in ahead.items()}
-    for message in new:
-        waiting[message.hub_id, message.boot].add(message.seq)
     moved: list[tuple[str, int, int, int]] = []
+    stays: list[tuple[str, int, int]] = []
     for key, before in list(boots.items()):
-        while boots[key] + 1 in waiting[key]:
-            boots[key] += 1
-        if boots[key] > before:
-            moved.append((*key, boots[key], 0))
+        came, stored, reached = new.get(key, ()), ahead[key], before
+        while reached + 1 in came or reached + 1 in stored:
+            reached += 1
+        if reached > before:
+            boots[key] = reached
+            moved.append((*key, reached, 0))
+        stays += [(*key, seq) for seq in came if seq > reached]
     if moved:
         _MOVE.run(session, moved)
     if passed := [(*key, boots[key]) for key, stored in ahead.items() if stored and min(stored) <= boots[key]]:
         _FORGET.run(session, passed)
-    if stays := sorted((m.hub_id, m.boot, m.seq) for m in new if m.seq > boots[m.hub_id, m.boot]):
-        _KEEP.run(session, stays)
+    if stays:
+        _KEEP.run(session, sorted(stays))
 
 
 def _store(session: Session, messages: Sequence[HubHistory], now: datetime) -> None:
