@@ -88,12 +88,15 @@ class Decision:
     contest: str = CONTEST
 
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
 
 
 def to_json(value: object) -> JsonValue:
     """Turn a value of this room into plain JSON data; instants become RFC 3339, sets become sorted lists."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if type(value) in _PLAIN:
+        return value  # type: ignore[return-value]  # what is of these very types is JSON already
+    if isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, StrEnum) else value
     if isinstance(value, date):
         return value.isoformat()

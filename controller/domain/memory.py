@@ -25,10 +25,15 @@ class Remembering:
         except AttributeError:
             memory = {}
             object.__setattr__(self, "_memory", memory)
-        key = (rule, *[each if isinstance(each, _NAMED) else id(each) for each in given])
-        known = memory.get(key)
+        # Mostly it is asked with the very same arguments: they are found by identity alone.
+        same = (rule, *map(id, given))
+        known = memory.get(same)
         if known is None:
+            key = (rule, None, *[each if isinstance(each, _NAMED) else id(each) for each in given])
+            known = memory.get(key)
+            if known is None:
+                known = memory[key] = (rule(self, *given), given)
             # What is told apart by identity is kept, so that nothing else gets its number.
-            known = memory[key] = (rule(self, *given), given)
+            known = memory[same] = (known[0], given)
         answer: R = known[0]
         return answer

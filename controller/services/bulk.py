@@ -10,18 +10,38 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import CursorResult
+from sqlalchemy import JSON, BigInteger, Boolean, CursorResult, Date, Float, Integer, String, Table
 from sqlmodel import Session
+from sqlmodel.sql.sqltypes import AutoString
+
+from controller.tables.columns import UtcDateTime
 
 _ENCODER: Final = msgspec.json.Encoder()
 _POSTGRESQL: Final = {"json": "jsonb", "instant": "timestamptz"}
+_WORDS: Final = (
+    (JSON, "json"),
+    (UtcDateTime, "instant"),
+    (BigInteger, "bigint"),
+    (Integer, "integer"),
+    (Boolean, "boolean"),
+    (Float, "double precision"),
+    (Date, "date"),
+    (String, "text"),
+    (AutoString, "text"),
+)
+
+
+def column_types(table: Table, names: Iterable[str]) -> dict[str, str]:
+    """Return the types of a table's columns, in the words of `Bulk`."""
+    return {name: next(word for type_, word in _WORDS if isinstance(table.c[name].type, type_)) for name in names}
 
 
 class Bulk:
     """A statement in SQL that both engines read. `{rows}` stands for the rows, `{lock}` for a lock on PostgreSQL.
 
     Args:
-        columns: the rows' columns and their types: text, bigint, instant or json.
+        columns: the rows' columns and their types: text, integer, bigint, boolean, double precision, date, instant or
+            json.
         text: the statement.
         lock: which rows of PostgreSQL are locked, such as `FOR UPDATE OF t`.
     """
@@ -32,13 +52,18 @@ class Bulk:
         self._postgresql = text.format(rows=_postgresql_rows(columns), lock=lock)
 
     def run(self, session: Session, rows: Iterable[Sequence[Any]]) -> CursorResult[Any]:
-        """Execute it over the rows; instants are aware datetimes or None."""
+        """Execute it over the rows; instants are aware datetimes or None. Raises ValueError for a naive one."""
         connection = session.connection()
+        given = list(rows)
+        for place in self._instants:
+            for row in given:
+                if row[place] is not None and row[place].tzinfo is None:
+                    raise ValueError(f"a naive datetime is no instant: {row[place]!r}")
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self._postgresql, (_ENCODER.encode(list(rows)).decode(),))
+            return connection.exec_driver_sql(self._postgresql, (_ENCODER.encode(given).decode(),))
         if self._instants:
-            rows = [self._with_texts(row) for row in rows]
-        return connection.exec_driver_sql(self._sqlite, (_ENCODER.encode(list(rows)).decode(),))
+            given = [self._with_texts(row) for row in given]
+        return connection.exec_driver_sql(self._sqlite, (_ENCODER.encode(given).decode(),))
 
     def _with_texts(self, row: Sequence[Any]) -> list[Any]:
         changed = list(row)
@@ -53,13 +78,16 @@ def sqlite_instant(instant: datetime) -> str:
 
 
 def _sqlite_rows(columns: Mapping[str, str]) -> str:
-    fields = ", ".join(f"value ->> {place} AS {name}" for place, name in enumerate(columns))
+    fields = ", ".join(
+        f'value {"->" if type_ == "json" else "->>"} {place} AS "{name}"'
+        for place, (name, type_) in enumerate(columns.items())
+    )
     return f"(SELECT {fields} FROM json_each(?)) AS r"  # noqa: S608  # names of ours
 
 
 def _postgresql_rows(columns: Mapping[str, str]) -> str:
     fields = ", ".join(
-        f"(v {'->' if type_ == 'json' else '->>'} {place})::{_POSTGRESQL.get(type_, type_)} AS {name}"
+        f'(v {"->" if type_ == "json" else "->>"} {place})::{_POSTGRESQL.get(type_, type_)} AS "{name}"'
         for place, (name, type_) in enumerate(columns.items())
     )
     return f"(SELECT {fields} FROM jsonb_array_elements(%s::jsonb) AS each(v)) AS r"  # noqa: S608  # names of ours

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -32,6 +33,7 @@ ATTEMPTS: Final = 6
 POSTGRESQL_THREADS: Final = 8
 SQLITE_BUSY_MS: Final = 5_000
 _FIRST_DELAY_S: Final = 0.01
+_ENCODER: Final = msgspec.json.Encoder()
 # PostgreSQL: serialization_failure, deadlock_detected (Appendix A of its manual).
 _RETRIED_STATES: Final = frozenset({"40001", "40P01"})
 
@@ -178,17 +180,23 @@ def normalise_url(url: str) -> str:
 
 
 def _engine(url: str, pool_size: int) -> Engine:
+    documents = {"json_serializer": _document, "json_deserializer": msgspec.json.decode}
     if url.startswith("postgresql"):
-        return create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+        return create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, **documents)
     database = make_url(url).database
     in_memory = database in {None, "", ":memory:"}
     if not in_memory:
         _check_sqlite_path(Path(str(database)))
     connect = {"check_same_thread": False, "timeout": SQLITE_BUSY_MS / 1000}
-    engine = create_engine(url, connect_args=connect, **({"poolclass": StaticPool} if in_memory else {}))
+    pool = {"poolclass": StaticPool} if in_memory else {}
+    engine = create_engine(url, connect_args=connect, **pool, **documents)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _document(value: object) -> str:
+    return _ENCODER.encode(value).decode()
 
 
 def _check_sqlite_path(path: Path) -> None:

@@ -138,12 +138,17 @@ def _follow_targets(
     ours = [row for row in states if row.id in mobile and _is_ours(row, mobile)]
     due = {("hub", hub_id): hub.reasons for hub_id, hub in hubs.items()}
     due |= {("sim", row.id): mobile[row.id][1].reasons for row in ours}
-    reason_rows.replace_many(session, due, now)
+    changed = reason_rows.replace_many(session, due, now)
     wanted = [(row, mobile[row.id][1].intended, mobile[row.id][1].deadline) for row in ours]
     of_hubs = [(row, hubs[row.hub_id]) for row in states if row.hub_id in hubs]
     wanted += [(row, {"state": hub.state.value}, hub.deadline) for row, hub in of_hubs]
-    sims.intend_many(session, now, wanted)
-    desired.set_folds(session, {hub_id: (hub.state, hub.deadline) for hub_id, hub in hubs.items()}, now)
+    of_sims = {sim_id: open_now for (noun, sim_id), open_now in changed.items() if noun == "sim"}
+    intended = sims.intend_many(session, now, wanted, of_sims)
+    # What changed a SIM was told with it.
+    folds = {hub_id: (hub.state, hub.deadline) for hub_id, hub in hubs.items()}
+    composed = desired.set_folds(session, folds, now)
+    untold = {target: each for target, each in changed.items() if target[1] not in intended}
+    reason_rows.tell(session, untold, composed)
 
 
 def _is_ours(row: rows.Found, mobile: Mapping[str, tuple[str, SimOutcome]]) -> bool:

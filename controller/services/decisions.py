@@ -25,6 +25,7 @@ def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: d
     superseded: dict[str, dict[str, Any]] = {}
     new: list[dict[str, Any]] = []
     for fault_id, decisions in made.items():
+        changed = []
         for decision in decisions:
             row = present.get((fault_id, *_about(decision.question.value, decision.target)))
             if row is not None and _same(row, decision):
@@ -32,15 +33,29 @@ def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: d
             if row is not None:
                 superseded[row.id] = {"superseded_at": now}
             new.append(_values(session, fault_id, decision))
-            _tell(session, fault_id, decision)
+            changed.append(decision)
+        if changed:
+            _tell(session, fault_id, changed)
     rows.change(session, DecisionRow, superseded)
     rows.add(session, DecisionRow, new)
 
 
-def _tell(session: Session, fault_id: str, decision: Decision) -> None:
-    told = {"question": decision.question.value, "outcome": decision.outcome.value}
-    journal.audited(session, "fault", fault_id, "decided", **told, clause=decision.clause, code=decision.code)
-    journal.changed(session, "fault", fault_id, "decided", **told)
+def _tell(session: Session, fault_id: str, changed: Sequence[Decision]) -> None:
+    """Tell once a fault what was decided anew: each decision in the audit, the outcome of each question in the feed."""
+    decided = [
+        {
+            "question": each.question.value,
+            "outcome": each.outcome.value,
+            "clause": each.clause,
+            "code": each.code,
+            "target": each.target,
+        }
+        for each in changed
+    ]
+    # Backup is decided for the fault first, then for each SIM: what is told is the fault's.
+    outcomes = {each.question.value: each.outcome.value for each in reversed(changed)}
+    journal.audited(session, "fault", fault_id, "decided", decisions=decided)
+    journal.changed(session, "fault", fault_id, "decided", outcomes=outcomes)
 
 
 def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> tuple[DecisionRow, ...]:

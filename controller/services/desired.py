@@ -1,7 +1,7 @@
 """The desired document of a hub, in business words: one document, one number (decision 3)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -81,8 +81,22 @@ def refresh(session: Session, hub_id: str, now: datetime, *, deadline: datetime 
     return _document(row, journal.policy_of(session).renew_before)
 
 
-def _compose(session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime) -> None:
-    """Compose the documents of hubs: (row, state, deadline) of each; what changes is numbered anew, and owed."""
+def refresh_many(session: Session, hub_ids: Iterable[str], now: datetime) -> dict[str, DesiredDocument]:
+    """Compose the documents of hubs as they should be now, see `compose`; a hub that there is not is left out."""
+    found = {row.hub_id: row for row in rows.read(session, HubState, "hub_id", hub_ids, for_update=True)}
+    changed = _compose(
+        session, [(row, row.desired.get("state", Due.PARKED.value), None) for row in found.values()], now
+    )
+    found |= {row.hub_id: row for row in rows.read(session, HubState, "hub_id", changed)}
+    renew_before = journal.policy_of(session).renew_before
+    return {hub_id: _document(row, renew_before) for hub_id, row in found.items()}
+
+
+def _compose(session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime) -> frozenset[str]:
+    """Compose the documents of hubs: (row, state, deadline) of each; what changes is numbered anew, and owed.
+
+    Returns the hubs whose document changed.
+    """
     policy = journal.policy_of(session)
     contents = _contents(session, wanted, now)
     changes: dict[str, dict[str, Any]] = {}
@@ -98,6 +112,7 @@ def _compose(session: Session, wanted: Sequence[tuple[Any, str, datetime | None]
     marks = [(row.hub_id, deadline, now) for row, _, deadline in wanted if row.hub_id in changes]
     rows.change(session, HubState, changes)
     owed.mark_many(session, NOUN, marks, now=now)
+    return frozenset(changes)
 
 
 def overtake(session: Session, hub_id: str, seen: int, now: datetime) -> bool:
@@ -126,8 +141,8 @@ def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, rev
         session.add(row)
 
 
-def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> None:
-    """Set what the folds over open reasons give: hub to (state, deadline).
+def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> frozenset[str]:
+    """Set what the folds over open reasons give: hub to (state, deadline). Returns the hubs with a new document.
 
     Only a hub whose state changes is composed anew; leases, requests and lists have marks of their own.
     """
@@ -136,8 +151,7 @@ def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]]
         due, deadline = folds[row.hub_id]
         if row.desired.get("state") != due.value:
             wanted.append((row, due.value, deadline))
-    if wanted:
-        _compose(session, wanted, now)
+    return _compose(session, wanted, now) if wanted else frozenset()
 
 
 def ask(session: Session, actor: Actor, now: datetime, *, hub_id: str, kind: str, lasts: timedelta) -> HubRequest:
@@ -219,7 +233,7 @@ def _until(row: Any, now: datetime, lease: timedelta, renew_before: timedelta) -
     return until if until is not None and until - now > renew_before else (now + lease).astimezone(UTC)
 
 
-def _document(row: HubState, renew_before: timedelta) -> DesiredDocument:
+def _document(row: Any, renew_before: timedelta) -> DesiredDocument:
     content = row.desired
     until = datetime.fromisoformat(content["until"]) if content["until"] else None
     controls: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content["controls"].items()}

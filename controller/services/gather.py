@@ -4,106 +4,132 @@ Every version of a fact comes along: the rules of endings judge the past by what
 computed again as of then. Faults that are closed, now or at `as_of`, are left out: nothing is decided about them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam
-from sqlmodel import Session, SQLModel
+from sqlalchemy import ColumnElement, Table, and_
+from sqlmodel import Session
 
 from controller.domain import facts as domain
 from controller.domain.facts import NOT_SUPERSEDED, Facts
 from controller.services import rows
+from controller.services.fact_reading import Reading, Source
 from controller.services.rows import Found
 from controller.tables import accounts, faults, hubs
 from controller.tables.sims import SimState
 
 # Key to the accounts it belongs to.
-Owners = dict[str, set[str]]
+Owners = Mapping[str, set[str]]
 
 # Drops are counted over the 24 hours before a report or any later instant (T§10b); a line that was down when it was
 # reported may have gone down days before, while nobody was at home.
 _EVENTS_BEFORE_REPORT: Final = timedelta(days=7)
 
+_LINES: Final = "{among}SELECT own.line_id FROM services AS own WHERE own.account_id {accounts}{end}"
+_PLANS: Final = "{among}SELECT own.plan_id FROM plans AS own WHERE own.account_id {accounts}{end}"
+# Closed, in the version that is in force at an instant.
+_CLOSED: Final = (
+    "SELECT c.id FROM faults AS c WHERE c.line_id {among}SELECT own.line_id FROM services AS own "
+    "WHERE own.account_id {accounts}{end} AND c.closed_at IS NOT NULL AND c.recorded_at <= {as_of} "
+    "AND (c.superseded_at IS NULL OR c.superseded_at > {as_of})"
+)
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """How the rows of one table become facts of one class."""
-
-    fact: type[domain.Fact]
-    model: type[SQLModel]
-    id_field: str | None = None
-    convert: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-
-    def build(self, row: Found) -> Any:
-        """Make the fact of a row."""
-        names, columns = _reading(self)
-        values: dict[str, Any] = dict(zip(names, columns(row), strict=True))
-        for name, convert in self.convert.items():
-            values[name] = convert(values[name])
-        if values.get("superseded_at", NOT_SUPERSEDED) is None:
-            values["superseded_at"] = NOT_SUPERSEDED
-        return self.fact(**values)
-
-    def __hash__(self) -> int:
-        return hash(self.model)
-
-
-@cache
-def _fields(source: _Source) -> tuple[tuple[str, str], ...]:
-    """Return the (field, column) pairs of a source."""
-    columns = {each.name for each in rows.table_of(source.model).columns}
-    pairs = ((each.name, "id" if each.name == source.id_field else each.name) for each in fields(source.fact))
-    return tuple(pair for pair in pairs if pair[1] in columns)
+_OF_ACCOUNTS: Final = Reading(
+    {
+        "lines": Source(domain.Line, accounts.Line, f"t.id {_LINES}", {"line_id": "id"}),
+        "services": Source(domain.Service, accounts.Service, f"t.line_id {_LINES}"),
+        "plans": Source(domain.Plan, accounts.Plan, "t.account_id {accounts}"),
+        "plan_sims": Source(domain.PlanSim, accounts.PlanSim, f"t.plan_id {_PLANS}", {"sim_id": "id"}),
+        "add_ons": Source(domain.DataAddOn, accounts.AddOn, f"t.plan_id {_PLANS}"),
+        "suspicions": Source(domain.Suspicion, accounts.Suspicion, "t.account_id {accounts}", {"suspicion_id": "id"}),
+        "bills_past_due": Source(
+            domain.BillPastDue, accounts.BillPastDue, "t.account_id {accounts}", {"bill_id": "id"}
+        ),
+        "hub_assignments": Source(domain.HubAssignment, hubs.HubAssignment, f"t.line_id {_LINES}"),
+        "faults": Source(
+            domain.Fault, faults.Fault, f"t.line_id {_LINES} AND t.id NOT IN ({_CLOSED})", {"fault_id": "id"}
+        ),
+    },
+    keys=("accounts",),
+    values=("as_of",),
+)
 
 
-@cache
-def _reading(source: _Source) -> tuple[tuple[str, ...], Callable[[Found], tuple[Any, ...]]]:
-    """Return the fields of a source's facts and what reads their values off a row, all in one call."""
-    return tuple(name for name, _ in _fields(source)), attrgetter(*(column for _, column in _fields(source)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copy:
+    """A copy of a notice of an ending, on one channel."""
+
+    fault_id: str
+    kind: str
+    channel: str
+    state: str
+    facts: dict[str, Any]
+    owed_at: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
 
 
-@cache
-def _columns(source: _Source, by: str) -> tuple[str, ...]:
-    """Return the columns that facts are made of, and by which they are given out."""
-    wanted = {by, "id", "closed_at", *(column for _, column in _fields(source))}
-    return tuple(each.name for each in rows.table_of(source.model).columns if each.name in wanted)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Covered:
+    """A line that an outage covers."""
+
+    outage_id: str
+    line_id: str
 
 
-def _allowances(values: Sequence[Mapping[str, Any]]) -> tuple[domain.AllowanceFrom, ...]:
-    return tuple(
-        domain.AllowanceFrom(effective_from=datetime.fromisoformat(v["effective_from"]), allowance_mb=v["allowance_mb"])
-        for v in values
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Declared(domain.Fact):
+    """A version of an outage, whatever it covers."""
+
+    outage_id: str
+    from_at: datetime
+    declared_at: datetime
+    until: datetime | None
+    planned: bool
+    whose: str
 
 
-_SOURCES: Final[dict[str, _Source]] = {
-    "lines": _Source(domain.Line, accounts.Line, "line_id", {"jurisdiction": domain.Jurisdiction}),
-    "services": _Source(domain.Service, accounts.Service),
-    "leave_requests": _Source(domain.LeaveRequest, accounts.LeaveRequest),
-    "plans": _Source(domain.Plan, accounts.Plan, None, {"allowances": _allowances}),
-    "plan_sims": _Source(domain.PlanSim, accounts.PlanSim, "sim_id"),
-    "sims_abroad": _Source(domain.SimAbroad, accounts.SimAbroad),
-    "add_ons": _Source(domain.DataAddOn, accounts.AddOn),
-    "hub_assignments": _Source(domain.HubAssignment, hubs.HubAssignment),
-    "hub_losses": _Source(domain.HubLoss, hubs.HubLoss, None, {"fate": domain.HubFate}),
-    "brand_findings": _Source(domain.BrandFinding, hubs.BrandFinding, "hub_id", {"verdict": domain.BrandVerdict}),
-    "line_events": _Source(domain.LineEvent, faults.LineEvent, None, {"kind": domain.LineEventKind}),
-    "asked_restarts": _Source(domain.AskedRestart, faults.AskedRestart),
-    "faults": _Source(domain.Fault, faults.Fault, "fault_id", {"symptom": domain.Symptom}),
-    "observations": _Source(domain.Observation, faults.Observation),
-    "diagnostics_finished": _Source(domain.DiagnosticsFinished, faults.DiagnosticsFinished, "fault_id"),
-    "determinations": _Source(
-        domain.Determination, faults.Determination, "determination_id", {"kind": domain.DeterminationKind}
-    ),
-    "suspicions": _Source(domain.Suspicion, accounts.Suspicion, "suspicion_id", {"kind": domain.SuspicionKind}),
-    "bills_past_due": _Source(domain.BillPastDue, accounts.BillPastDue, "bill_id"),
-    "sim_sightings": _Source(domain.SimSighting, hubs.SimSighting),
-    "equipment": _Source(domain.EquipmentAssignment, hubs.EquipmentAssignment),
+_ENDING_KINDS: Final = {
+    "switch_off": domain.NoticeKind.SWITCH_OFF_ANNOUNCED,
+    "switched_off": domain.NoticeKind.SWITCHED_OFF,
+    "backup_off": domain.NoticeKind.SWITCHED_OFF,
 }
+_ENDING_NAMES: Final = ", ".join(f"'{kind}'" for kind in sorted(_ENDING_KINDS))
+
+_OF_THINGS: Final = Reading(
+    {
+        "leave_requests": Source(domain.LeaveRequest, accounts.LeaveRequest, "t.service_id {services}"),
+        "sims_abroad": Source(domain.SimAbroad, accounts.SimAbroad, "t.sim_id {sims}"),
+        "observations": Source(domain.Observation, faults.Observation, "t.fault_id {faults}"),
+        "diagnostics_finished": Source(
+            domain.DiagnosticsFinished, faults.DiagnosticsFinished, "t.id {faults}", {"fault_id": "id"}
+        ),
+        "line_events": Source(domain.LineEvent, faults.LineEvent, "t.line_id {lines} AND t.at >= {since}"),
+        "asked_restarts": Source(domain.AskedRestart, faults.AskedRestart, "t.line_id {lines}"),
+        "brand_findings": Source(domain.BrandFinding, hubs.BrandFinding, "t.id {hubs}", {"hub_id": "id"}),
+        "hub_losses": Source(domain.HubLoss, hubs.HubLoss, "t.hub_id {hubs}"),
+        "sim_sightings": Source(domain.SimSighting, hubs.SimSighting, "t.hub_id {hubs}"),
+        "equipment": Source(domain.EquipmentAssignment, hubs.EquipmentAssignment, "t.hub_id {hubs}"),
+        "determinations": Source(
+            domain.Determination, faults.Determination, "t.subject_id {subjects}", {"determination_id": "id"}
+        ),
+        "notices": Source(
+            _Copy, faults.Notice, f"t.fault_id {{faults}} AND t.kind IN ({_ENDING_NAMES}) AND t.state <> 'withdrawn'"
+        ),
+        "covered": Source(_Covered, faults.OutageLine, "t.line_id {lines}"),
+        "outages": Source(
+            _Declared,
+            faults.Outage,
+            "t.id {among}SELECT o.outage_id FROM outage_lines AS o WHERE o.line_id {lines}{end}",
+            {"outage_id": "id"},
+        ),
+    },
+    keys=("services", "sims", "faults", "lines", "hubs", "subjects"),
+    values=("since",),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,124 +169,119 @@ class _Gathering:
         self._found: dict[str, dict[str, list[Any]]] = {id_: {} for id_ in account_ids}
 
     def run(self) -> dict[str, Facts]:
+        as_of = NOT_SUPERSEDED if self._as_of is None else self._as_of
+        found = _OF_ACCOUNTS.run(self._session, accounts=self._found, as_of=as_of)
         by_account = {id_: {id_} for id_ in self._found}
-        own = self._read("services", "account_id", by_account)
-        lines = _owners(((row.line_id, row.account_id) for row in own), by_account)
-        self._take("lines", "id", lines)
-        services = self._take("services", "line_id", lines)
-        of_service = _owners(((row.service_id, owner) for row in services for owner in lines[row.line_id]), None)
-        self._take("leave_requests", "service_id", of_service)
-        mobile = self._account_side(by_account)
-        faults = self._fault_side(lines)
-        hubs = self._hub_side(lines)
-        self._take("determinations", "subject_id", {**faults, **lines, **hubs})
-        self._states(mobile, hubs)
-        return {id_: Facts(**{k: tuple(v) for k, v in found.items()}) for id_, found in self._found.items()}
+        lines = _owners(
+            (each.line_id, (each.account_id,)) for each in found["services"] if each.account_id in by_account
+        )
+        self._give(found, ("plans", "suspicions", "bills_past_due"), "account_id", by_account)
+        self._give(found, ("lines", "services", "hub_assignments", "faults"), "line_id", lines)
+        plans = _owners((each.plan_id, by_account[each.account_id]) for each in found["plans"])
+        self._give(found, ("plan_sims", "add_ons"), "plan_id", plans)
+        sims = _owners((each.sim_id, plans[each.plan_id]) for each in found["plan_sims"])
+        hubs = _owners((each.hub_id, lines[each.line_id]) for each in found["hub_assignments"])
+        services = _owners((each.service_id, lines[each.line_id]) for each in found["services"])
+        self._things(found["faults"], lines, services=services, sims=sims, hubs=hubs)
+        self._states(sims, hubs)
+        return {id_: Facts(**{k: tuple(v) for k, v in of_kind.items()}) for id_, of_kind in self._found.items()}
 
-    def _account_side(self, by_account: Owners) -> Owners:
-        plans = self._owned("plans", "account_id", by_account, "plan_id")
-        sims = self._owned("plan_sims", "plan_id", plans, "id")
-        self._take("sims_abroad", "sim_id", sims)
-        self._take("add_ons", "plan_id", plans)
-        self._take("suspicions", "account_id", by_account)
-        self._take("bills_past_due", "account_id", by_account)
-        return sims
+    def _things(self, reported: Sequence[domain.Fault], lines: Owners, **owners: Owners) -> None:
+        """Give out what belongs to services, SIMs, hubs, faults, and lines with faults."""
+        by_fault = _owners((each.fault_id, lines[each.line_id]) for each in reported)
+        concerned = {each.line_id: lines[each.line_id] for each in reported}
+        subjects = {**by_fault, **lines, **owners["hubs"]}
+        since = _since(reported)
+        found = _OF_THINGS.run(
+            self._session,
+            **owners,
+            faults=by_fault,
+            lines=concerned,
+            subjects=subjects,
+            since=min(since.values(), default=NOT_SUPERSEDED),
+        )
+        # What else is looked at in the same pass changes nothing: events are taken line by line.
+        found["line_events"] = [each for each in found["line_events"] if each.at >= since[each.line_id]]
+        self._give(found, ("leave_requests",), "service_id", owners["services"])
+        self._give(found, ("sims_abroad",), "sim_id", owners["sims"])
+        self._give(found, ("observations", "diagnostics_finished"), "fault_id", by_fault)
+        self._give(found, ("line_events", "asked_restarts"), "line_id", concerned)
+        self._give(found, ("brand_findings", "hub_losses", "sim_sightings", "equipment"), "hub_id", owners["hubs"])
+        self._give(found, ("determinations",), "subject_id", subjects)
+        self._outages(found, concerned)
+        self._notices(found["notices"], by_fault)
+
+    def _give(self, found: Mapping[str, Sequence[Any]], names: Iterable[str], by: str, owners: Owners) -> None:
+        """Give facts to the accounts that own what their field `by` names."""
+        key_of = attrgetter(by)
+        for name in names:
+            for fact in found[name]:
+                for owner in owners[key_of(fact)]:
+                    self._found[owner].setdefault(name, []).append(fact)
 
     def _states(self, mobile: Owners, hubs: Owners) -> None:
         """Read the SIMs' states; what was never seen switched on is unused."""
         for by, keys in (("id", mobile), ("hub_id", hubs)):
-            found = rows.read(self._session, SimState, by, keys, for_update=self._hold_sims)
+            found = rows.read(self._session, SimState, by, keys, columns=_STATE, for_update=self._hold_sims)
             self.sims += found
             used = {getattr(row, by) for row in found if _is_on(row)}
             for key in {getattr(row, by) for row in found} - used:
                 for owner in keys[key]:
                     self._found[owner].setdefault("unused", []).append(domain.Unused(subject_id=key))
 
-    def _fault_side(self, lines: Owners) -> Owners:
-        found = self._read("faults", "line_id", lines)
-        closed = {row.id for row in found if _is_closed(row, self._as_of)}
-        kept = [row for row in found if row.id not in closed]
-        self._give("faults", "line_id", kept, lines)
-        by_fault = _owners(((row.id, owner) for row in kept for owner in lines[row.line_id]), None)
-        self._take("observations", "fault_id", by_fault)
-        self._take("diagnostics_finished", "id", by_fault)
-        self._notices(by_fault)
-        concerned = {row.line_id: lines[row.line_id] for row in kept}
-        self._events(kept, concerned)
-        self._take("asked_restarts", "line_id", concerned)
-        self._outages(concerned)
-        return by_fault
+    def _outages(self, found: Mapping[str, Sequence[Any]], lines: Owners) -> None:
+        """Give each account the outages over its lines, which then name no other account's lines."""
+        versions: dict[str, list[_Declared]] = {}
+        for outage in found["outages"]:
+            versions.setdefault(outage.outage_id, []).append(outage)
+        own: dict[tuple[str, str], list[str]] = {}
+        for each in found["covered"]:
+            for owner in lines[each.line_id]:
+                own.setdefault((owner, each.outage_id), []).append(each.line_id)
+        for (owner, outage_id), line_ids in own.items():
+            given = [_outage(each, frozenset(line_ids)) for each in versions[outage_id]]
+            self._found[owner].setdefault("outages", []).extend(given)
 
-    def _hub_side(self, lines: Owners) -> Owners:
-        by_hub = self._owned("hub_assignments", "line_id", lines, "hub_id")
-        self._take("brand_findings", "id", by_hub)
-        for name in ("hub_losses", "sim_sightings", "equipment"):
-            self._take(name, "hub_id", by_hub)
-        return by_hub
-
-    def _events(self, faults_known: Sequence[Found], concerned: Owners) -> None:
-        """Take the line events that may matter to a fault, line by line: what else is looked at changes nothing."""
-        since: dict[str, datetime] = {}
-        for row in faults_known:
-            begin = row.reported_at - _EVENTS_BEFORE_REPORT
-            since[row.line_id] = min(begin, since.get(row.line_id, begin))
-        if since:
-            found = self._read("line_events", "line_id", concerned, _is_since, values={"since": min(since.values())})
-            self._give("line_events", "line_id", [row for row in found if row.at >= since[row.line_id]], concerned)
-
-    def _owned(self, name: str, column: str, keys: Owners, id_: str) -> Owners:
-        found = self._take(name, column, keys)
-        return _owners(((getattr(row, id_), owner) for row in found for owner in keys[getattr(row, column)]), None)
-
-    def _take(self, name: str, column: str, keys: Owners) -> list[Found]:
-        """Read the rows whose `column` is one of `keys` and give each to the accounts that own the key."""
-        found = self._read(name, column, keys)
-        self._give(name, column, found, keys)
-        return found
-
-    def _give(self, name: str, column: str, found: Iterable[Found], keys: Owners) -> None:
-        build = _SOURCES[name].build
-        for row in found:
-            fact = build(row)
-            for owner in keys[getattr(row, column)]:
-                self._found[owner].setdefault(name, []).append(fact)
-
-    def _read(
-        self, name: str, column: str, keys: Owners, condition: rows.Condition | None = None, **more: Any
-    ) -> list[Found]:
-        source = _SOURCES[name]
-        return rows.read(self._session, source.model, column, keys, condition, columns=_columns(source, column), **more)
-
-    def _outages(self, lines: Owners) -> None:
-        by_outage: dict[str, list[str]] = {}
-        for row in rows.read(self._session, faults.OutageLine, "line_id", lines):
-            by_outage.setdefault(row.outage_id, []).append(row.line_id)
-        for row in rows.read(self._session, faults.Outage, "id", by_outage):
-            for owner in {owner for line in by_outage[row.id] for owner in lines[line]}:
-                own = frozenset(line for line in by_outage[row.id] if owner in lines[line])
-                self._found[owner].setdefault("outages", []).append(_outage(row, own))
-
-    def _notices(self, by_fault: Owners) -> None:
-        grouped: dict[tuple[str, str, str], list[Found]] = {}
-        for row in rows.read(self._session, faults.Notice, "fault_id", by_fault, _is_of_ending):
-            grouped.setdefault((row.fault_id, row.kind, str(row.facts.get("since"))), []).append(row)
-        for (fault_id, kind, _), copies in grouped.items():
+    def _notices(self, copies: Iterable[_Copy], by_fault: Owners) -> None:
+        grouped: dict[tuple[str, str, str], list[_Copy]] = {}
+        for each in copies:
+            grouped.setdefault((each.fault_id, each.kind, str(each.facts.get("since"))), []).append(each)
+        for (fault_id, kind, _), of_one in grouped.items():
             for owner in by_fault[fault_id]:
-                self._found[owner].setdefault("ending_notices", []).append(_ending_notice(fault_id, kind, copies))
+                self._found[owner].setdefault("ending_notices", []).append(_ending_notice(fault_id, kind, of_one))
 
 
-_ENDING_KINDS: Final = {
-    "switch_off": domain.NoticeKind.SWITCH_OFF_ANNOUNCED,
-    "switched_off": domain.NoticeKind.SWITCHED_OFF,
-    "backup_off": domain.NoticeKind.SWITCHED_OFF,
-}
+_STATE: Final = ("id", "version", "kind", "hub_id", "account_id", "intended", "observed")
 
 
-def _ending_notice(fault_id: str, kind: str, copies: Sequence[Found]) -> domain.EndingNotice:
+def _outage(declared: _Declared, line_ids: frozenset[str]) -> domain.Outage:
+    return domain.Outage(
+        outage_id=declared.outage_id,
+        line_ids=line_ids,
+        from_at=declared.from_at,
+        declared_at=declared.declared_at,
+        until=declared.until,
+        planned=declared.planned,
+        whose=declared.whose,
+        recorded_at=declared.recorded_at,
+        superseded_at=declared.superseded_at,
+    )
+
+
+def _since(reported: Iterable[domain.Fault]) -> dict[str, datetime]:
+    """Return from when on the events of each line may matter to a fault."""
+    since: dict[str, datetime] = {}
+    for each in reported:
+        begin = each.reported_at - _EVENTS_BEFORE_REPORT
+        since[each.line_id] = min(begin, since.get(each.line_id, begin))
+    return since
+
+
+def _ending_notice(fault_id: str, kind: str, copies: Sequence[_Copy]) -> domain.EndingNotice:
     """Make one fact of the copies of a notice: delivered when one is, undeliverable when none can be."""
     delivered = [instant for row in copies if (instant := _told_at(row)) is not None]
     named = copies[0].facts.get("at")
-    hopeless = [row.settled_at for row in copies if row.state == "undeliverable"]
+    hopeless = [row.settled_at for row in copies if row.state == "undeliverable" and row.settled_at is not None]
     return domain.EndingNotice(
         fault_id=fault_id,
         kind=_ENDING_KINDS[kind],
@@ -272,7 +293,7 @@ def _ending_notice(fault_id: str, kind: str, copies: Sequence[Found]) -> domain.
     )
 
 
-def _told_at(row: Found) -> datetime | None:
+def _told_at(row: _Copy) -> datetime | None:
     """Return when a copy reached the customer; an e-mail that was taken over counts, there is no receipt for one."""
     told: datetime | None = None
     if row.state == "delivered":
@@ -286,42 +307,11 @@ def _is_on(row: Found) -> bool:
     return row.observed.get("state") == "active" or row.observed.get("backup") is True
 
 
-def _is_of_ending(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.kind.in_(sorted(_ENDING_KINDS)), table.c.state != "withdrawn")
-
-
-def _is_since(table: Table) -> ColumnElement[bool]:
-    return table.c.at >= bindparam("since")
-
-
-def _is_closed(row: Found, as_of: datetime | None) -> bool:
-    """Say whether this is the version in force, now or then, and it is closed."""
-    if as_of is None:
-        return row.superseded_at is None and row.closed_at is not None
-    in_force = row.recorded_at <= as_of and (row.superseded_at is None or as_of < row.superseded_at)
-    return in_force and row.closed_at is not None
-
-
-def _outage(row: Found, line_ids: frozenset[str]) -> domain.Outage:
-    return domain.Outage(
-        outage_id=row.id,
-        line_ids=line_ids,
-        from_at=row.from_at,
-        declared_at=row.declared_at,
-        until=row.until,
-        planned=row.planned,
-        whose=row.whose,
-        recorded_at=row.recorded_at,
-        superseded_at=row.superseded_at or NOT_SUPERSEDED,
-    )
-
-
-def _owners(pairs: Iterable[tuple[str, str]], known: Owners | None) -> Owners:
-    """Group (key, owner) pairs by key; owners that aren't asked for are dropped."""
-    found: Owners = {}
-    for key, owner in pairs:
-        if known is None or owner in known:
-            found.setdefault(key, set()).add(owner)
+def _owners(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:
+    """Group (key, owners) pairs by key."""
+    found: dict[str, set[str]] = {}
+    for key, owners in pairs:
+        found.setdefault(key, set()).update(owners)
     return found
 
 

@@ -9,28 +9,47 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Row, Table, and_, bindparam, case, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import CursorResult, Row, Table, and_, case, delete, func, or_, select, tuple_, update
 from sqlmodel import Session
 
 from controller.services import journal, rows
+from controller.services.bulk import Bulk
 from controller.tables.owed import Owed
 
 _OWED: Final[Table] = Owed.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 _C: Final = _OWED.c
 
-_MINE: Final = and_(_C.noun == bindparam("n"), _C.key == bindparam("k"), _C.claimed_until == bindparam("u"))
-_REMOVAL: Final = delete(_OWED).where(_MINE, _C.version == bindparam("v"))
-_NEXT_LOOK: Final = (
-    update(_OWED)
-    .where(_MINE, _C.version == bindparam("v"))
-    .values(due=bindparam("again"), deadline=None, claimed_until=None, attempts=0, last_error=None)
+_COLUMNS: Final = {"noun": "text", "key": "text", "version": "bigint", "deadline": "instant", "due": "instant"}
+# Versions only grow, times only move earlier. `WHERE true`: or SQLite reads ON as the join's.
+_MARK: Final = Bulk(
+    _COLUMNS,
+    "INSERT INTO owed (noun, key, version, deadline, due, attempts) "
+    "SELECT noun, key, version, deadline, due, 0 FROM {rows} WHERE true "
+    "ON CONFLICT (noun, key) DO UPDATE SET "
+    "version = CASE WHEN excluded.version > owed.version THEN excluded.version ELSE owed.version + 1 END, "
+    "due = CASE WHEN excluded.due < owed.due THEN excluded.due ELSE owed.due END, "
+    "deadline = CASE WHEN owed.deadline IS NULL OR excluded.deadline < owed.deadline THEN excluded.deadline "
+    "ELSE owed.deadline END, "
+    "parked_at = NULL",
 )
-_RELEASE: Final = update(_OWED).where(_MINE).values(claimed_until=None)
+_HELD: Final = {"noun": "text", "key": "text", "version": "bigint", "until": "instant", "again": "instant"}
+_REMOVAL: Final = Bulk(
+    _HELD,
+    "DELETE FROM owed WHERE EXISTS (SELECT 1 FROM {rows} WHERE owed.noun = r.noun AND owed.key = r.key"
+    " AND owed.claimed_until = r.until AND owed.version = r.version)",
+)
+_NEXT_LOOK: Final = Bulk(
+    _HELD,
+    "UPDATE owed SET due = r.again, deadline = NULL, claimed_until = NULL, attempts = 0, last_error = NULL FROM {rows}"
+    " WHERE owed.noun = r.noun AND owed.key = r.key AND owed.claimed_until = r.until AND owed.version = r.version",
+)
+_RELEASE: Final = Bulk(
+    _HELD,
+    "UPDATE owed SET claimed_until = NULL FROM {rows}"
+    " WHERE owed.noun = r.noun AND owed.key = r.key AND owed.claimed_until = r.until",
+)
 
 FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=5)
@@ -80,11 +99,7 @@ def mark_many(
         merged[key] = (min((d for d in (known[0], deadline) if d is not None), default=None), min(known[1], due))
     # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
     first = int(now.timestamp() * 1_000_000)
-    values = [
-        {"noun": noun, "key": key, "version": first, "deadline": deadline, "due": due, "attempts": 0}
-        for key, (deadline, due) in sorted(merged.items())
-    ]
-    session.connection().execute(_upsert(postgresql=_is_postgresql(session)), values)
+    _MARK.run(session, [(noun, key, first, deadline, due) for key, (deadline, due) in sorted(merged.items())])
     journal.marked(session, noun)
 
 
@@ -133,19 +148,16 @@ def settle(session: Session, held: Claim, *, again: datetime | None = None) -> b
 
 def settle_many(session: Session, ended: Mapping[Claim, datetime | None]) -> None:
     """Settle many claims, each with its next look or None; one that was marked meanwhile is let go and stays due."""
-    removals: list[dict[str, Any]] = []
-    looks: list[dict[str, Any]] = []
-    releases: list[dict[str, Any]] = []
-    for held, again in ended.items():
-        mine = {"n": held.noun, "k": held.key, "u": held.until}
-        releases.append(mine)
-        if again is None:
-            removals.append({**mine, "v": held.version})
-        else:
-            looks.append({**mine, "v": held.version, "again": again})
-    for statement, given in ((_REMOVAL, removals), (_NEXT_LOOK, looks), (_RELEASE, releases)):
-        if given:
-            session.connection().execute(statement, given)
+    given = [(held.noun, held.key, held.version, held.until, again) for held, again in ended.items()]
+    removals, looks = [each for each in given if each[4] is None], [each for each in given if each[4] is not None]
+    # The last lets go of those whose version has moved on; the others are held no more by then.
+    done = _run(session, _REMOVAL, removals) + _run(session, _NEXT_LOOK, looks)
+    if done < len(given):
+        _run(session, _RELEASE, given)
+
+
+def _run(session: Session, statement: Bulk, given: Sequence[tuple[Any, ...]]) -> int:
+    return statement.run(session, given).rowcount if given else 0
 
 
 def postpone(
@@ -214,27 +226,6 @@ def backoff(noun: str, key: str, attempts: int, longest: timedelta) -> timedelta
     whole: timedelta = min(FIRST_DELAY * 2 ** min(attempts - 1, 20), longest)
     share = zlib.crc32(f"{noun}|{key}|{attempts}".encode()) / 2**32
     return whole * (0.5 + 0.5 * share)
-
-
-@cache
-def _upsert(*, postgresql: bool) -> Any:
-    """Return the marking statement, built once: the database is given one row after the other, in one go."""
-    statement = pg.insert(_OWED) if postgresql else sqlite.insert(_OWED)
-    new = statement.excluded
-    return statement.on_conflict_do_update(
-        index_elements=["noun", "key"],
-        set_={
-            "version": case((new.version > _C.version, new.version), else_=_C.version + 1),
-            "due": case((new.due < _C.due, new.due), else_=_C.due),
-            "deadline": case(
-                (_C.deadline.is_(None), new.deadline),
-                (new.deadline.is_(None), _C.deadline),
-                (new.deadline < _C.deadline, new.deadline),
-                else_=_C.deadline,
-            ),
-            "parked_at": None,
-        },
-    )
 
 
 def _release(session: Session, held: Claim) -> None:

@@ -1,6 +1,6 @@
 """Open reasons: what keeps a hub or a SIM on (or barred). Derived from facts anew each time, kept with their dates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +15,10 @@ from controller.tables.faults import ReasonRow
 Target = tuple[str, str]
 
 
-def replace_many(
-    session: Session, wanted: Mapping[Target, Sequence[Reason]], now: datetime
-) -> dict[Target, dict[str, str]]:
+def replace_many(session: Session, wanted: Mapping[Target, Sequence[Reason]], now: datetime) -> dict[Target, list[str]]:
     """Make the open reasons of each target exactly those due now: opens what is new, closes what is gone.
 
-    Returns what is open of each target: the reason, and its kind.
+    Returns what is open now of each target of which something changed, for `tell` or for whoever tells of the target.
     """
     present: dict[Target, dict[tuple[str, str], str]] = {target: {} for target in wanted}
     for row in rows.read(session, ReasonRow, "target", [key for _, key in wanted], _is_open):
@@ -28,6 +26,7 @@ def replace_many(
             present[row.noun, row.target][row.kind, row.reason] = row.id
     closed: dict[str, dict[str, Any]] = {}
     opened: list[dict[str, Any]] = []
+    changed: dict[Target, list[str]] = {}
     for target, due in wanted.items():
         keys = {(each.kind.value, each.reason_id): each for each in due}
         gone = [id_ for key, id_ in present[target].items() if key not in keys]
@@ -35,10 +34,10 @@ def replace_many(
         closed |= {id_: {"closed_at": now} for id_ in gone}
         opened += [_values(session, target, each, now) for each in new]
         if gone or new:
-            _tell(session, target, keys)
+            changed[target] = sorted(f"{kind}:{reason}" for kind, reason in keys)
     rows.change(session, ReasonRow, closed)
     rows.add(session, ReasonRow, opened)
-    return {target: {each.reason_id: each.kind.value for each in due} for target, due in wanted.items()}
+    return changed
 
 
 def _values(session: Session, target: Target, reason: Reason, now: datetime) -> dict[str, Any]:
@@ -53,9 +52,12 @@ def _values(session: Session, target: Target, reason: Reason, now: datetime) -> 
     }
 
 
-def _tell(session: Session, target: Target, keys: Iterable[tuple[str, str]]) -> None:
-    journal.audited(session, *target, "reasons", open=sorted(f"{kind}:{reason}" for kind, reason in keys))
-    journal.changed(session, *target, "reasons")
+def tell(session: Session, changed: Mapping[Target, Sequence[str]], fed: Container[str] = ()) -> None:
+    """Say of targets which reasons are open now; the feed names those already that are `fed`."""
+    for target, open_now in changed.items():
+        journal.audited(session, *target, "reasons", open=list(open_now))
+        if target[1] not in fed:
+            journal.changed(session, *target, "reasons")
 
 
 def _is_open(table: Table) -> ColumnElement[bool]:
@@ -84,6 +86,12 @@ def open_rows(session: Session, noun: str, target: str) -> tuple[ReasonRow, ...]
 def open_faults(session: Session, noun: str, target: str) -> tuple[str, ...]:
     """Return the faults that keep a target on."""
     return tuple(row.reason for row in open_rows(session, noun, target) if row.kind != "bar")
+
+
+def faults_of(session: Session, targets: Collection[Target]) -> frozenset[str]:
+    """Return the faults that keep any of some targets on."""
+    found = rows.read(session, ReasonRow, "target", [key for _, key in targets], _is_open)
+    return frozenset(row.reason for row in found if row.kind != "bar" and (row.noun, row.target) in targets)
 
 
 def open_targets(session: Session, noun: str, fault_id: str) -> tuple[str, ...]:

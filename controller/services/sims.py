@@ -1,6 +1,6 @@
 """SIMs at the carrier: intended is a fold over facts, observed is what the carrier showed; the difference is owed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -153,9 +153,15 @@ def intend(session: Session, now: datetime, row: SimState, intended: dict[str, A
 
 
 def intend_many(
-    session: Session, now: datetime, wanted: Sequence[tuple[Any, dict[str, Any], datetime | None]]
+    session: Session,
+    now: datetime,
+    wanted: Sequence[tuple[Any, dict[str, Any], datetime | None]],
+    reasons: Mapping[str, Sequence[str]] | None = None,
 ) -> frozenset[str]:
-    """Set what SIMs should be: (row, intended, deadline) of each; returns the ids of those that changed."""
+    """Set what SIMs should be: (row, intended, deadline) of each; returns the ids of those that changed.
+
+    `reasons` are those that are open of SIMs since just now: one entry tells of both.
+    """
     changed = {row.id: (row, intended, deadline) for row, intended, deadline in wanted if row.intended != intended}
     values = {
         id_: {"intended": intended, "intended_at": now, "version": row.version + 1}
@@ -164,7 +170,8 @@ def intend_many(
     rows.change(session, SimState, values)
     owed.mark_many(session, NOUN, [(id_, deadline, now) for id_, (_, _, deadline) in changed.items()], now=now)
     for id_, (_, intended, _) in changed.items():
-        journal.audited(session, "sim", id_, "intended", intended=intended)
+        why = {"open": list(reasons[id_])} if reasons and id_ in reasons else {}
+        journal.audited(session, "sim", id_, "intended", intended=intended, **why)
         journal.changed(session, "sim", id_, "intended")
     return frozenset(changed)
 

@@ -58,13 +58,14 @@ def _write(session: Session, new: Sequence[tuple[Telling, str]], now: datetime) 
         row = _values(session, each, channel, fault, now)
         values.append(row)
         marks.append((row["id"], each.due_at, now))
-        journal.changed(session, "notice", row["id"], "owed", kind=each.kind)
         holder = holders[fault.account_id]
         if not (holder.email if channel == "email" else holder.mobile):
             message = f"account {holder.id} has no address for {channel}; {each.kind} can't be told"
             alarms.raise_alarm(
                 session, f"missing_{channel}", "account", holder.id, severity="minor", message=message, now=now
             )
+    for told in {each.dedup(""): each for each, _ in new}.values():
+        journal.changed(session, "fault", told.fault_id, "told", kind=told.kind)
     rows.add(session, Notice, values)
     owed.mark_many(session, notices.NOUN, marks, now=now)
 
