@@ -2,8 +2,8 @@
 
 Theory of operation: a port is in one of three modes. In COMMAND mode bytes gather to a line, which is read into calls
 that run one after the other, each after its latency; what arrives meanwhile waits (or aborts, for a command that can
-be aborted). In PROMPT mode bytes gather until Ctrl-Z or ESC. In DATA mode bytes are traffic, until `+++` between two
-silences. Everything that leaves goes through `Spout`, where faults deform it.
+be aborted). In PROMPT mode bytes gather until Ctrl-Z or ESC. In DATA mode bytes are the data call's, until
+`+++` between two silences. Everything that leaves goes through `Spout`, where faults deform it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from simulator.clock import Timer
 from simulator.faults import Fault
 from simulator.modem.answers import Answer, Connect, Later, Prompt
+from simulator.modem.data_call import DataCall
 from simulator.modem.results import Refusal, numeric
 from simulator.modem.spout import Spout
 from simulator.modem.syntax import Call, LineSyntaxError, read_line, read_plain_line
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
     from simulator.modem.table import Entry
 
-GUARD_S = 1.0  # V.250 leaves the escape guard to the maker; one second is everybody's
 INPUT_LIMIT = 8192  # octets of type-ahead; beyond it the newest are dropped, as a full UART does
 PLAIN_LINE = 256  # octets of a line that is looked up whole; a longer one is read piece by piece
 LINE_LIMIT = 1024  # octets of one command line; a longer one is answered ERROR
@@ -70,6 +70,7 @@ class Port:
         self.point = f"modem.port.{number}"
         self.sink: Callable[[bytes], None] | None = None
         self.spout = Spout(modem, self.point)
+        self._call: DataCall | None = None
         self._deaf = role in {"diag", "nmea"}
         self._gap = "\r\n\r\n" if modem.personality.quirk("gap_between_lines") else "\r\n"
         self.settings = PortSettings()
@@ -79,7 +80,6 @@ class Port:
         """What a reboot does to a port."""
         self.settings = self.modem.fresh_port_settings()
         self.mode = Mode.COMMAND
-        self.online = False  # a data call exists, even while escaped to COMMAND mode
         self.swallow = 0  # commands that a booting modem loses
         self._line = bytearray()
         self._waiting = bytearray()
@@ -90,10 +90,9 @@ class Port:
         self._timer: Timer | None = None
         self._running = False
         self._prompted: Callable[[bytes], Answer] | None = None
-        self._data_cid = 0
-        self._plus = 0
-        self._quiet_since = 0.0
-        self._escape: Timer | None = None
+        if self._call is not None:
+            self._call.forget()
+        self._call = None  # a data call exists, even while escaped to COMMAND mode
         self._held: list[str] = []
         self.spout.clear()
 
@@ -110,8 +109,8 @@ class Port:
             return
         if self._running:
             self._type_ahead(data)
-        elif self.mode is Mode.DATA:
-            self._carry(data)
+        elif self.mode is Mode.DATA and self._call is not None:
+            self._call.receive(data)
         elif self.mode is not Mode.COMMAND or self._waiting or self._line or not self._enter_plain(data):
             self._waiting += data
             self._drain()
@@ -150,10 +149,10 @@ class Port:
 
     def _drain(self) -> None:
         while self._waiting and not self._running:
-            if self.mode is Mode.DATA:
+            if self.mode is Mode.DATA and self._call is not None:
                 data = bytes(self._waiting)
                 self._waiting.clear()
-                self._carry(data)
+                self._call.receive(data)
             elif self.mode is Mode.PROMPT:
                 self._gather_text()
             else:
@@ -379,54 +378,53 @@ class Port:
         self._calls = _NO_CALLS
         self._entry = None
         self._running = False
-        self.mode, self.online, self._data_cid = Mode.DATA, True, connect.cid
-        self._plus, self._quiet_since = 0, self.modem.agenda.now
+        self.mode = Mode.DATA
+        if self._call is None:
+            self._call = DataCall(self, connect.cid)
         self.spout.pour(self._final_text(connect.word))
         self._waiting.clear()
+        self._call.resume()
 
-    def _carry(self, data: bytes) -> None:
-        """Octets of a data call; three plus signs between two silences escape to COMMAND mode."""
-        now = self.modem.agenda.now
-        if self._escape is not None:
-            self._escape.cancel()
-            self._escape = None
-        silent = now - self._quiet_since >= GUARD_S
-        self._quiet_since = now
-        if data.strip(b"+") == b"" and (silent or self._plus) and self._plus + len(data) <= 3:
-            self._plus += len(data)
-            if self._plus == 3:
-                self._escape = self.modem.agenda.after(GUARD_S, self._escaped)
-            return
-        self.modem.bearers.traffic.carry(len(data) + self._plus, 0)
-        self._plus = 0
+    def send_data(self, data: bytes) -> None:
+        """Octets of the data call; in COMMAND mode nobody is there to take them."""
+        if data and self.mode is Mode.DATA and not (self.modem.faulty and self._hung()):
+            self.spout.pour(data)
 
-    def _escaped(self) -> None:
-        self.mode, self._plus, self._escape = Mode.COMMAND, 0, None
+    def escape(self) -> None:
+        """Three plus signs between two silences: COMMAND mode, the call still up."""
+        self.mode = Mode.COMMAND
         self.spout.pour(self._final_text("OK"))
         self._release_held()
 
     def resume_data(self) -> Connect:
         """ATO: back to the call. Raises Refusal when there is none."""
-        if not self.online:
+        if self._call is None:
             raise Refusal("NO CARRIER")
-        return Connect(self._data_cid, "CONNECT")
+        return Connect(self._call.cid, "CONNECT")
 
     def drop_call(self, *, announce: bool) -> None:
         """The call ends: the bearer went, ATH, or DTR fell."""
-        if not self.online:
+        call = self._call
+        if call is None:
             return
         was_data = self.mode is Mode.DATA
-        self.online, self.mode = False, Mode.COMMAND
-        if self._escape is not None:
-            self._escape.cancel()
+        if announce and was_data:
+            call.hang_up()
+        call.forget()
+        self._call, self.mode = None, Mode.COMMAND
         if announce and was_data:
             self.spout.pour(self._final_text("NO CARRIER"))
         self._release_held()
 
     @property
+    def online(self) -> bool:
+        """Whether a data call exists, even while escaped from."""
+        return self._call is not None
+
+    @property
     def data_cid(self) -> int | None:
         """The context this port's call runs on."""
-        return self._data_cid if self.online else None
+        return self._call.cid if self._call is not None else None
 
     def terminal_gone(self) -> None:
         """The terminal closed the port: DTR falls, half-typed input is forgotten (&D2, V.250 clause 6.2.9)."""
@@ -435,8 +433,8 @@ class Port:
         self._prompted = None
         if self.mode is Mode.PROMPT:
             self.mode = Mode.COMMAND
-        if self.online and self.settings.dtr:
-            cid = self._data_cid
+        cid = self.data_cid
+        if cid is not None and self.settings.dtr:
             self.drop_call(announce=False)
             self.modem.release_bearer(cid)
 
