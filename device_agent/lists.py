@@ -233,9 +233,9 @@ def https_fetch(ca: str = "") -> Fetch:
         local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
         if not parts.hostname or not (parts.scheme == "https" or local):
             raise ListError(f"{url[:80]}: only https is fetched (http from this host itself)")
-        context = None if local else ssl.create_default_context(cafile=ca or None)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
+            context = None if local else ssl.create_default_context(cafile=ca or None)
             async with asyncio.timeout(FETCH_DEADLINE_S):
                 return await _get(parts.hostname, parts.port or (80 if local else 443), path, context, size)
         except TimeoutError:

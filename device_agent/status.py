@@ -20,7 +20,10 @@ class NotRunningError(Exception):
 
 @asynccontextmanager
 async def serve(path: Path, snapshot: Callable[[], dict[str, Any]]) -> AsyncIterator[None]:
-    """Answer on a Unix socket, readable by its owner's group, until the block is left. Raises OSError."""
+    """Answer on a Unix socket, readable by its owner's group, until the block is left.
+
+    Where there can be none (no such folder, read-only) it is said in the log: no home goes without for want of it.
+    """
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -32,7 +35,13 @@ async def serve(path: Path, snapshot: Callable[[], dict[str, Any]]) -> AsyncIter
         finally:
             writer.close()
 
-    server = await _listen(path, answer)
+    try:
+        server = await _listen(path, answer)
+    except OSError as error:
+        told = {"path": str(path), "error": error.strerror, "remedy": "set status.socket to a folder that is writable"}
+        _log.error("nobody can ask for the status", extra=told)
+        yield
+        return
     try:
         yield
     finally:
@@ -69,5 +78,10 @@ async def ask(path: Path) -> dict[str, Any]:
                 return shown
             finally:
                 writer.close()
+    except PermissionError:
+        raise NotRunningError(
+            f"{path}: this user may not ask; run it as the agent's user, or one of its group"
+        ) from None
     except (OSError, TimeoutError, ValueError) as error:
-        raise NotRunningError(f"no hub-agent answers on {path} ({type(error).__name__}); is it running?") from None
+        told = f"no hub-agent answers on {path} ({type(error).__name__}); start it, or name its socket with --socket"
+        raise NotRunningError(told) from None

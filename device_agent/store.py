@@ -9,7 +9,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 SCHEMA_VERSION: Final = 1
 DEFAULT_SPOOL_BYTES: Final = 4 * 1024 * 1024
@@ -29,13 +29,32 @@ CREATE TABLE spool (
 """
 
 
+# What a person does about it, by SQLite's primary result code (sqlite.org/rescode.html).
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: "free space on that disk",
+    sqlite3.SQLITE_READONLY: "let this user write to it",
+    sqlite3.SQLITE_CANTOPEN: "let this user write to its folder, and see that no folder has its name",
+    sqlite3.SQLITE_BUSY: "stop what else has it open",
+    sqlite3.SQLITE_IOERR: "the disk fails: replace it",
+    # Its counters order all that this hub ever said: a hub that began anew under its old name would not be believed.
+    sqlite3.SQLITE_NOTADB: "it is damaged: move it away and enrol this hub anew",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: move it away and enrol this hub anew",
+}
+
+
 class StoreError(Exception):
-    """The file cannot be used: `path` and why; a person must act (disk full, read-only, newer than this code)."""
+    """The file cannot be used: `path` and why; a person must act (full, read-only, damaged, newer than this code)."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+    @classmethod
+    def of(cls, path: Path | str, error: sqlite3.Error) -> Self:
+        """SQLite's word with the remedy."""
+        remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+        return cls(path, f"{error}; {remedy}" if remedy else str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +105,18 @@ class Store:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
         except sqlite3.Error as error:
-            raise StoreError(path, str(error)) from None
+            raise StoreError.of(path, error) from None
         try:
             self._prepare()
+            self._bytes = self._read("SELECT coalesce(sum(length(payload)), 0) FROM spool")[0][0]
             self.boot = self._raise_boot()
         except sqlite3.Error as error:
             self._db.close()
-            raise StoreError(path, str(error)) from None
+            raise StoreError.of(path, error) from None
         except StoreError:
             self._db.close()
             raise
         self._seq = 0
-        self._bytes = self._db.execute("SELECT coalesce(sum(length(payload)), 0) FROM spool").fetchone()[0]
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +135,11 @@ class Store:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise StoreError(self._path, f"written by newer code (schema {version}); update hub-agent")
+        # Damage that is found here is told in one line; found later, in the middle of a life, it would be a crash.
+        problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            told = " ".join(str(problem).split())[:120]
+            raise StoreError(self._path, f"{told}; {_REMEDIES[sqlite3.SQLITE_CORRUPT]}")
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
@@ -141,14 +165,21 @@ class Store:
         try:
             touched = self._db.execute(statement, values).rowcount
         except sqlite3.Error as error:
-            raise StoreError(self._path, str(error)) from None
+            raise StoreError.of(self._path, error) from None
         self.commits += 1
         return touched
 
+    def _read(self, statement: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Every row of a question. Raises StoreError."""
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError.of(self._path, error) from None
+
     def kept(self, name: str) -> bytes | None:
         """The value kept under a name."""
-        row = self._db.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._read("SELECT value FROM kept WHERE name = ?", (name,))
+        return bytes(rows[0][0]) if rows else None
 
     def count(self, name: str) -> int:
         """The next number of a persistent counter, committed before it is returned."""
@@ -184,7 +215,7 @@ class Store:
 
     def requests(self) -> dict[str, RequestRow]:
         """Every request remembered, by id."""
-        rows = self._db.execute("SELECT id, kind, state, message, result, boot FROM requests ORDER BY place").fetchall()
+        rows = self._read("SELECT id, kind, state, message, result, boot FROM requests ORDER BY place")
         return {row[0]: RequestRow(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5]) for row in rows}
 
     # The spool.
@@ -216,7 +247,7 @@ class Store:
                 self._keep_bounds(self._pending[-1].uptime_ms)
             self.commits += 1
         except sqlite3.Error as error:
-            raise StoreError(self._path, str(error)) from None
+            raise StoreError.of(self._path, error) from None
         finally:
             # On a full disk the memory must not grow instead: what could not be written is lost, and shows as a gap.
             self._pending.clear()
@@ -228,20 +259,20 @@ class Store:
 
     def history(self, after: tuple[int, int], limit: int = 32) -> list[Spooled]:
         """What is held after (boot, seq), in order, memory included."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT boot, seq, channel, uptime_ms, payload FROM spool WHERE (boot, seq) > (?, ?) "
             "ORDER BY boot, seq LIMIT ?",
             (*after, limit),
-        ).fetchall()
+        )
         held = [Spooled(*row) for row in rows] + [m for m in self._pending if (m.boot, m.seq) > after]
         return sorted(held, key=lambda m: (m.boot, m.seq))[:limit]
 
     def acknowledge(self, boot: int, seq: int) -> None:
         """The controller has everything of `boot` up to `seq`: forget it. Raises StoreError (ask again later)."""
         self._pending = [m for m in self._pending if m.boot != boot or m.seq > seq]
-        gone = self._db.execute(
+        (gone,) = self._read(
             "SELECT coalesce(sum(length(payload)), 0), count(*) FROM spool WHERE boot = ? AND seq <= ?", (boot, seq)
-        ).fetchone()
+        )
         if gone[1]:
             self._write("DELETE FROM spool WHERE boot = ? AND seq <= ?", (boot, seq))
             self._bytes -= gone[0]
@@ -251,9 +282,9 @@ class Store:
 
         The present boot is always there: with nothing held, `oldest` is one above what was numbered last.
         """
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT boot, min(seq), max(seq) FROM spool GROUP BY boot ORDER BY boot DESC LIMIT ?", (_REPORTED_BOOTS,)
-        ).fetchall()
+        )
         spans = {row[0]: SpoolSpan(*row) for row in rows}
         mine = [m.seq for m in self._pending] + ([spans[self.boot].oldest] if self.boot in spans else [])
         spans[self.boot] = SpoolSpan(self.boot, min(mine, default=self._seq + 1), self._seq)

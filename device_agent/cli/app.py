@@ -150,6 +150,12 @@ def status(
 def check_config(config: ConfigOption = _CONFIG, json_: JsonOption = False) -> None:
     """Check a settings file and the environment; every mistake with its line."""
     loaded = _loaded(config)
+    from device_agent.cli.run import usable_tls
+
+    try:
+        usable_tls(loaded)
+    except ConfigError as error:
+        _refuse(str(error), Exit.CONFIG)
     print(json.dumps({"ok": True, "hub": loaded.hub}) if json_ else f"{config}: good")
 
 

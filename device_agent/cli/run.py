@@ -121,7 +121,8 @@ def _run_locked(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
         state.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(state, os.O_RDONLY)
     except OSError as error:
-        return _refused(f"{state}: cannot be used as state folder: {error.strerror}", Exit.STATE)
+        told = f"{state}: cannot be used as state folder: {error.strerror}; set `state` to a folder this user can write"
+        return _refused(told, Exit.STATE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -146,7 +147,10 @@ def _run_stored(config: Config, path: Path, tls: ssl.SSLContext | None) -> int:
     with store:
         try:
             return asyncio.run(_run(config, path, tls, store))
-        except Exception:
+        except Exception as error:
+            unreadable = _unreadable_store(error)
+            if unreadable is not None:
+                return _refused(str(unreadable), Exit.STATE)
             # The service manager starts it anew; until then the kernel closes by itself.
             _log.exception("a bug ended the agent")
             return Exit.BUG
@@ -159,6 +163,13 @@ def _hear_of_tools_by_pidfd() -> None:
             # A kernel before 5.3, or a sandbox, has no such call: then it stays with the threads.
             os.close(os.pidfd_open(os.getpid()))
             asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+
+
+def _unreadable_store(error: Exception) -> StoreError | None:
+    """The disk broke under a running agent: what could not be read ends a life, and is no bug."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, StoreError) else None
 
 
 async def _run(config: Config, path: Path, tls: ssl.SSLContext | None, store: Store) -> int:

@@ -41,8 +41,12 @@ class Enrolled:
     def find(cls, state: Path) -> Self | None:
         """The present identity, None for a hub that was not enrolled. Raises IdentityError."""
         directory = state / FOLDER / _CURRENT
-        if not directory.is_dir():
-            return None
+        try:
+            if not directory.is_dir():
+                return None
+        except OSError as error:
+            told = f"cannot be looked into: {error.strerror}; run this as the agent's user, with a folder it may read"
+            raise IdentityError(f"{directory}: {told}") from None
         try:
             where = json.loads((directory / WHERE).read_text("utf-8"))
             hub = read_certificate(directory / CERTIFICATE).subject

@@ -257,6 +257,7 @@ def _checked(values: dict[str, Any], place_of: Any) -> Config:
         raise ConfigError(problems)
     config = msgspec.convert(values, Config)
     _check_tls(config.broker, place_of)
+    _check_files("lists", {"ca": config.lists.ca} if config.lists.ca else {}, place_of)
     _check_socket(config, place_of)
     return config
 
@@ -265,11 +266,21 @@ def _check_tls(broker: Broker, place_of: Any) -> None:
     given = [name for name in ("ca", "certificate", "key") if getattr(broker, name)]
     if given and len(given) < 3:
         raise ConfigError([f"{place_of(('broker', given[0]))}: broker: ca, certificate and key belong together"])
-    missing = [name for name in given if not Path(getattr(broker, name)).is_file()]
-    if missing:
-        raise ConfigError(
-            [f"{place_of(('broker', n))}: broker.{n}: no such file: {getattr(broker, n)}" for n in missing]
-        )
+    _check_files("broker", {name: getattr(broker, name) for name in given}, place_of)
+
+
+def _check_files(section: str, files: Mapping[str, str], place_of: Any) -> None:
+    """Each must be a file that this user can read."""
+    problems = []
+    for name, path in files.items():
+        try:
+            with Path(path).open("rb"):
+                continue
+        except OSError as error:
+            told = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+            problems.append(f"{place_of((section, name))}: {section}.{name}: {told}: {path[:200]}")
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_socket(config: Config, place_of: Any) -> None:

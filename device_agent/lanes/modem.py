@@ -25,7 +25,7 @@ from device_agent.plan import (
     next_modem_step,
 )
 from device_agent.store import StoreError
-from firmware_bridge.errors import BridgeError, CommandError, PortLostError, UnsupportedError
+from firmware_bridge.errors import BridgeError, CommandError, PortLostError, PortNotFoundError, UnsupportedError
 from firmware_bridge.types import Bearer, BearerSettings, ModemEvent, ModemEventKind, NetworkTime, SimState
 
 _log = logging.getLogger(__name__)
@@ -35,8 +35,10 @@ OpenModem = Callable[[Sequence[str]], Awaitable[Modem]]
 # Looked at whole this often (s): when all is well, and while something is missing.
 LOOK_S: Final = 30.0
 LOOK_UNCONVERGED_S: Final = 2.0
-# A modem that is gone is looked for after this (s), doubling, with jitter.
+# A modem that is gone is looked for after this (s), doubling, with jitter. To see that no port is there costs nothing,
+# and one that was just plugged in is waited for by a person; a port that gives no answer is asked seldom.
 FIND_FIRST_S: Final = 0.5
+FIND_ABSENT_MOST_S: Final = 2.0
 FIND_MOST_S: Final = 30.0
 # A modem that neither attaches nor is refused gets this long before its radio is cycled.
 PATIENCE_MS: Final = 90_000
@@ -91,7 +93,8 @@ class ModemLane:
                 error = group.exceptions[0]
                 met = self._board.modem.present
                 self._lost(str(error))
-                wait_s = FIND_FIRST_S if met else min(FIND_MOST_S, wait_s * 2)
+                most_s = FIND_ABSENT_MOST_S if isinstance(error, PortNotFoundError) else FIND_MOST_S
+                wait_s = FIND_FIRST_S if met else min(most_s, wait_s * 2)
             await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
 
     def reload(self, config: Config) -> None:

@@ -214,6 +214,12 @@ async def test_broken_settings_and_a_newer_database_are_refused(site: Site) -> N
     code, _, err = await command("check-config", "--config", str(site.config), environment={"MINIHUB_AGENT_X": "1"})
     assert code == 3
     assert "environment MINIHUB_AGENT_X" in err
+    (site.directory / "odd").mkdir()
+    keys = {name: str(broken) for name in ("ca", "certificate", "key")}
+    odd = rig.write_config(site.directory / "odd", 1883, broker=keys)
+    code, _, err = await command("check-config", "--config", str(odd))
+    assert code == 3
+    assert "broker: ca, certificate or key cannot be used" in err
     import sqlite3
 
     (site.directory / "state").mkdir()

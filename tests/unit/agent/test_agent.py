@@ -265,6 +265,16 @@ def test_an_unplugged_modem_closes_and_is_found_again() -> None:
     in_an_open_hub(story)
 
 
+def test_a_modem_plugged_in_late_is_found_at_once() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.modem.unplug()
+        await asyncio.sleep(3600.0)
+        hub.modem.plugged = True
+        assert await hub.until(lambda: last_condition(hub, "modem_present")[0] == "true") <= 3.0
+
+    in_an_open_hub(story)
+
+
 def test_without_network_time_it_stays_closed() -> None:
     async def story(hub: VirtualHub) -> None:
         hub.modem.tells_time = False

@@ -46,6 +46,9 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         (HUB + '[broker]\nca = "x"\n', "F:3: broker: ca, certificate and key belong together"),
         (HUB + '[broker]\nca = "/nowhere"\ncertificate = "/nowhere"\nkey = "/nowhere"\n', "broker.ca: no such file"),
         (HUB + "dns = 3\n", "F:2: dns: expected `object`"),
+        (HUB + '[lists]\nca = "/nowhere"\n', "F:3: lists.ca: no such file: /nowhere"),
+        (HUB + '[lists]\nca = "/"\n', "F:3: lists.ca: cannot be read: Is a directory: /"),
+        (HUB + f'state = "/{"x" * 300}"\n', "identity/current: cannot be looked into: File name too long"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, said: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from device_agent.facts import ListWanted
-from device_agent.lists import WEEK_MS, ListError, Lists
+from device_agent.lists import WEEK_MS, ListError, Lists, https_fetch
 from device_agent.protocol import ListReference, ParentalControls
 from device_agent.store import Store
 from tests.unit.agent.virtual_hub import VirtualHub, an_open_hub, play
@@ -69,6 +69,15 @@ def test_an_older_verified_list_is_stale_and_used(tmp_path: Path) -> None:
         found = made.resolve([wanted(NEW)])
         assert found.stale
         assert [p.read_bytes() for p in found.paths] == [OLD]
+
+
+async def nothing_fetched() -> None:
+    await https_fetch("/nowhere/ca.pem")("https://lists.example/x", 3)
+
+
+def test_an_authority_that_cannot_be_read_is_a_list_that_cannot_be_had() -> None:
+    with pytest.raises(ListError, match=r"lists\.example"):
+        run(nothing_fetched())
 
 
 def test_a_week_has_a_budget(tmp_path: Path) -> None:

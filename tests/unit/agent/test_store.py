@@ -112,9 +112,48 @@ def test_a_file_of_newer_code_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "s.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError) as refused:
+    with pytest.raises(StoreError, match="enrol this hub anew") as refused:
         Store(tmp_path / "s.db")
     assert "\n" not in str(refused.value)
+    assert (tmp_path / "s.db").read_bytes() == b"not a database" * 100
+
+
+def test_a_file_damaged_in_the_middle_is_refused_at_the_start_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with Store(path) as store:
+        for _ in range(40):
+            store.spool_event(event(store, size=500))
+    body = bytearray(path.read_bytes())
+    body[12_000:24_000] = b"\xaa" * 12_000
+    path.write_bytes(body)
+    with pytest.raises(StoreError, match="it is damaged: move it away and enrol this hub anew") as refused:
+        Store(path)
+    assert "\n" not in str(refused.value)
+    assert path.read_bytes() == body
+
+
+def test_what_cannot_be_read_in_the_middle_of_a_life_is_the_stores_error_too(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        other = sqlite3.connect(tmp_path / "s.db")
+        other.executescript("DROP TABLE spool; DROP TABLE kept; DROP TABLE requests;")
+        other.close()
+        for read in (store.requests, store.spool_reports, lambda: store.history((0, 0)), lambda: store.kept("boot")):
+            with pytest.raises(StoreError, match="no such table"):
+                read()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SQLITE_FULL", "free space"),
+        ("SQLITE_READONLY_DIRECTORY", "let this user write to it"),
+        ("SQLITE_IOERR_WRITE", "replace it"),
+    ],
+)
+def test_what_the_disk_says_comes_with_its_remedy(name: str, said: str) -> None:
+    error = sqlite3.OperationalError("disk")
+    error.sqlite_errorcode = getattr(sqlite3, name)
+    assert said in str(StoreError.of("s.db", error))
 
 
 @settings(max_examples=30, deadline=None)
