@@ -5,7 +5,9 @@ each hub, so it is bounded by the fleet. A lost `ack` costs nothing: the next on
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +23,8 @@ from controller.services.database import Database
 from controller.services.errors import DatabaseError
 
 INTERVAL_S: Final = 60.0
+# Hubs that are told together; the link itself bounds what is in flight.
+AT_ONCE: Final = 500
 ACTOR: Final = Actor.system("ingest.ack")
 
 
@@ -33,49 +37,53 @@ class Acknowledger:
         self._pending: dict[str, dict[int, int]] = {}
         self._due: dict[str, float] = {}
         self._wake = asyncio.Event()
+        self._looks_at = 0.0  # when `run` looks by itself
 
     def take(self, taken: Taken) -> None:
         """Owe what a committed batch allows to acknowledge."""
-        now = asyncio.get_running_loop().time()
+        now = soonest = asyncio.get_running_loop().time()
+        soonest += INTERVAL_S
         for hub_id, boots in taken.acks.items():
             pending = self._pending.setdefault(hub_id, {})
             for boot, seq in boots.items():
                 pending[boot] = max(seq, pending.get(boot, 0))
             due = now if hub_id in taken.at_once else now + INTERVAL_S
             self._due[hub_id] = min(due, self._due.get(hub_id, due))
-        self._wake.set()
+            soonest = min(soonest, self._due[hub_id])
+        if soonest < self._looks_at:
+            self._wake.set()
 
     async def run(self, link: Link) -> None:
         """Publish what becomes due until the link is lost, beginning with what an earlier process still owed."""
+        self._due |= dict.fromkeys(self._pending, asyncio.get_running_loop().time())
         self.take(await self._left_over())
         while True:
             self._wake.clear()
             now = asyncio.get_running_loop().time()
-            for hub_id in [hub for hub, due in self._due.items() if due <= now]:
-                await self._publish(link, hub_id)
-            soonest = min(self._due.values(), default=None)
-            try:
-                async with asyncio.timeout(None if soonest is None else max(soonest - now, 0.0)):
+            due = [hub_id for hub_id, at in self._due.items() if at <= now]
+            for first in range(0, len(due), AT_ONCE):
+                await self._tell(link, due[first : first + AT_ONCE])
+            self._looks_at = min(self._due.values(), default=math.inf)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(None if self._looks_at == math.inf else self._looks_at):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
-    async def _publish(self, link: Link, hub_id: str) -> None:
-        boots = dict(self._pending.get(hub_id, {}))
-        if boots:
-            rendered = render_ack(hub_id, boots)
-            await link.publish(rendered.topic, rendered.payload)
-        # Only what was published is forgotten: a batch may have added to it meanwhile.
-        left = {boot: seq for boot, seq in self._pending.pop(hub_id, {}).items() if seq > boots.get(boot, -1)}
-        self._due.pop(hub_id, None)
-        if left:
-            self._pending[hub_id] = left
-            self._due[hub_id] = asyncio.get_running_loop().time() + INTERVAL_S
-        await self._remember(hub_id, boots)
+    async def _tell(self, link: Link, hub_ids: Sequence[str]) -> None:
+        """Publish what these hubs are owed, and remember it in one transaction: a fleet is told every minute."""
+        told = {hub_id: dict(self._pending[hub_id]) for hub_id in hub_ids}
+        for hub_id in hub_ids:
+            del self._due[hub_id]  # what comes meanwhile is due in its own time
+        rendered = [render_ack(hub_id, boots) for hub_id, boots in told.items() if boots]
+        await asyncio.gather(*(link.publish(each.topic, each.payload) for each in rendered))
+        for hub_id, boots in told.items():
+            left = {boot: seq for boot, seq in self._pending.pop(hub_id).items() if seq > boots.get(boot, -1)}
+            if left:
+                self._pending[hub_id] = left
+        await self._remember(told)
 
-    async def _remember(self, hub_id: str, boots: dict[int, int]) -> None:
+    async def _remember(self, told: dict[str, dict[int, int]]) -> None:
         try:
-            await self._database.run(remember, actor=ACTOR, now=self._now(), hub_id=hub_id, boots=boots)
+            await self._database.run(history.acknowledged, actor=ACTOR, now=self._now(), told=told)
         except DatabaseError as error:
             self._log.warning("database_unavailable", error=error.message)
 
@@ -85,12 +93,6 @@ class Acknowledger:
         except DatabaseError as error:
             self._log.warning("database_unavailable", error=error.message)
             return Taken()
-
-
-def remember(session: Session, actor: Actor, now: datetime, *, hub_id: str, boots: dict[int, int]) -> None:
-    """Remember what a hub was told."""
-    acks = tuple(history.BootAck(boot=boot, seq=seq) for boot, seq in boots.items())
-    history.acknowledged(session, actor, now, hub_id=hub_id, acks=acks)
 
 
 def left_over(session: Session, actor: Actor, now: datetime) -> Taken:

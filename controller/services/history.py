@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, and_, update
+from sqlalchemy import Table
 from sqlmodel import Session, select
 
 from controller.services import journal, samples, signal
@@ -153,12 +153,11 @@ def owed_acks(session: Session, actor: Actor, now: datetime, *, limit: int = 500
     return {hub: tuple(acks) for hub, acks in found.items()}
 
 
-def acknowledged(session: Session, actor: Actor, now: datetime, *, hub_id: str, acks: Sequence[BootAck]) -> None:
-    """Remember what a hub was told."""
+def acknowledged(session: Session, actor: Actor, now: datetime, *, told: Mapping[str, Mapping[int, int]]) -> None:
+    """Remember what hubs were told: {hub: {boot: seq}}."""
     del actor, now
-    for ack in acks:
-        mine = and_(_BOOTS.c.hub_id == hub_id, _BOOTS.c.boot == ack.boot, _BOOTS.c.acknowledged < ack.seq)
-        session.connection().execute(update(_BOOTS).where(mine).values(acknowledged=ack.seq))
+    if rows := sorted((hub, boot, seq) for hub, boots in told.items() for boot, seq in boots.items()):
+        _TOLD.run(session, rows)
 
 
 _KNOWN: Final = Bulk(
@@ -190,6 +189,11 @@ _MOVE: Final = Bulk(
     {**_KEY, "contiguous": "bigint", "lost": "bigint"},
     "UPDATE hub_boots SET contiguous = r.contiguous, lost = hub_boots.lost + r.lost FROM {rows} "
     "WHERE hub_boots.hub_id = r.hub_id AND hub_boots.boot = r.boot",
+)
+_TOLD: Final = Bulk(
+    {**_KEY, "seq": "bigint"},
+    "UPDATE hub_boots SET acknowledged = r.seq FROM {rows} "
+    "WHERE hub_boots.hub_id = r.hub_id AND hub_boots.boot = r.boot AND hub_boots.acknowledged < r.seq",
 )
 _AHEAD: Final = Bulk(
     _KEY,

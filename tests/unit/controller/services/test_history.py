@@ -86,7 +86,7 @@ def test_boots_are_acknowledged_each_for_itself(hub: Household) -> None:
 def test_a_hub_is_told_only_what_is_new(hub: Household) -> None:
     acks = send(hub, event(hub, 1))
     assert hub.run(history.owed_acks) == {hub.hub_id: acks}
-    hub.run(history.acknowledged, hub_id=hub.hub_id, acks=acks)
+    hub.run(history.acknowledged, told={hub.hub_id: {ack.boot: ack.seq for ack in acks}})
     assert hub.run(history.owed_acks) == {}
 
 
