@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from device_agent.facts import ModemFacts
 from device_agent.lanes.board import Alarm, Board
 from device_agent.observe import Modem, observe_sample
@@ -20,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 # What waits in memory is put on the disk this often (s), if it still waits.
 FLUSH_S: Final = 60.0
+# Byte counts are put on the disk at most this often, however often they are asked for: a commit wears the flash.
+KEEP_LEAST_MS: Final = 30_000
 # A batch never holds more than this; with a spool nearly full only every fifth sample is kept.
 BATCH_MOST: Final = 300
 _THINNED: Final = 5
@@ -62,6 +66,7 @@ class Sampler:
         self._last: tuple[object, int, int] | None = None
         kept = json.loads(store.kept("traffic") or b"[0, 0]")
         self._total = (int(kept[0]), int(kept[1]))
+        self._kept_total, self._kept_ms = self._total, -KEEP_LEAST_MS
         board.total_bytes = self._total
 
     @property
@@ -141,13 +146,27 @@ class Sampler:
             return
         self._send_now = False
         self._batched_ms = now
-        # Kept before it is told: what was told once is never taken back by a power cut.
+        self._keep_total(now)
+        samples = tuple(map(self._tellable, self._samples))
+        batch = Telemetry(boot=self._store.boot, seq=self._store.next_seq(), samples=samples)
+        self._samples.clear()
+        self._store.spool_telemetry(Spooled(batch.boot, batch.seq, Channel.TELEMETRY.value, now, encode(batch)))
+        self._sent()
+
+    def _keep_total(self, now: int) -> None:
+        """Kept before it is told: what was told once is never taken back by a power cut."""
+        if now - self._kept_ms < KEEP_LEAST_MS:
+            return
         try:
             self._store.keep("traffic", json.dumps(self._total).encode())
         except StoreError as error:
             _log.error("the byte counts are not kept", extra={"error": str(error)})
+        self._kept_total, self._kept_ms = self._total, now
         self._board.total_bytes = self._total
-        batch = Telemetry(boot=self._store.boot, seq=self._store.next_seq(), samples=tuple(self._samples))
-        self._samples.clear()
-        self._store.spool_telemetry(Spooled(batch.boot, batch.seq, Channel.TELEMETRY.value, now, encode(batch)))
-        self._sent()
+
+    def _tellable(self, taken: Sample) -> Sample:
+        """The sample with no more bytes than are kept; what has moved since is told with a later one."""
+        if taken.tx_bytes is None or taken.rx_bytes is None:
+            return taken
+        sent, received = self._kept_total
+        return structs.replace(taken, tx_bytes=min(taken.tx_bytes, sent), rx_bytes=min(taken.rx_bytes, received))

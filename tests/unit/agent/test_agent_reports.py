@@ -145,6 +145,26 @@ def test_a_disk_that_takes_no_more_leaves_the_home_online_and_the_agent_alive() 
     in_an_open_hub(story)
 
 
+def test_telemetry_each_second_costs_the_flash_a_write_each_half_minute_and_no_count_goes_back() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, reporting=Reporting(sample_interval_s=1, telemetry_interval_s=1)))
+        await asyncio.sleep(2.0)
+        assert hub._store is not None
+        commits = hub._store.commits
+        for second in range(65):
+            hub.modem.moved = Counters(second * 10, second * 100)
+            await asyncio.sleep(1.0)
+        assert hub._store.commits - commits <= 3
+        await hub.kill()
+        told = max(s.rx_bytes or 0 for b in hub.said if isinstance(b, Telemetry) for s in b.samples)
+        assert told >= 3000
+        hub.plug_in()
+        # What was told was kept first: the next life does not begin below it.
+        assert hub.agent.board.total_bytes[1] >= told
+
+    in_an_open_hub(story)
+
+
 def test_an_hour_at_defaults_costs_less_than_a_megabyte_a_day_and_few_writes() -> None:
     async def story(hub: VirtualHub) -> None:
         hub.publish(hub.wish(2, internet=Internet(on=True, until=START_MS + 30 * 3_600_000)))
