@@ -119,6 +119,14 @@ def test_the_kernel_is_never_told_to_stay_open_beyond_the_lease(lease_ms: int, o
     assert step.timeout_s <= max(1, lease_ms // 1000)
 
 
+@pytest.mark.parametrize(("lease_ms", "wake_ms"), [(12_345, 12_345), (200_000, 20_000)])
+def test_an_open_hub_looks_again_at_the_end_of_its_lease_or_when_a_refresh_is_due(lease_ms: int, wake_ms: int) -> None:
+    in_force = FilterReadBack(running=True, witness="wanted", refuses=True)
+    gate = GateFacts(firewall=FirewallState(installed=True, open_for_s=80), filter=in_force, wanted=WANTED)
+    step = next_gate_step(GateView(Reason.OPEN, gate, 0, lease_left_ms=lease_ms, refreshed_ms=-10_000))
+    assert step == Wait(wake_ms)
+
+
 @pytest.mark.parametrize(("tries", "unlocks"), [(None, True), (3, True), (2, True), (1, False), (0, False)])
 def test_the_last_try_of_a_pin_is_left_to_people(tries: int | None, unlocks: bool) -> None:
     home = Registration(state=RegistrationState.HOME)
@@ -187,3 +195,27 @@ def test_the_modem_lane_converges_from_any_starting_point(
     ready = modem.present and modem.sim is not None and modem.sim.state is SimState.READY
     if ready and modem.registration is not None and modem.registration.state.attached and modem.bearer is not None:
         assert modem.bearer.up is (wanted is not None)
+
+
+@pytest.mark.parametrize(
+    ("apn", "asked", "stays"),
+    [
+        # What this life asked for is what counts, whatever the network calls it.
+        ("given.by.network", BearerSettings("internet"), True),
+        ("internet", BearerSettings("other"), False),
+        ("internet", BearerSettings("internet", username="u"), False),
+        # An earlier life's bearer is judged by its name, without the network's own suffix (TS 23.003 9.1).
+        ("internet.mnc030.mcc234.gprs", None, True),
+        ("INTERNET", None, True),
+        ("internet.example", None, False),
+        ("other.mnc030.mcc234.gprs", None, False),
+        (None, None, True),
+    ],
+)
+def test_a_bearer_that_is_up_stays_only_if_it_is_the_wanted_one(
+    apn: str | None, asked: BearerSettings | None, stays: bool
+) -> None:
+    sim, home = Sim(SimState.READY), Registration(state=RegistrationState.HOME)
+    modem = ModemFacts(present=True, sim=sim, registration=home, bearer=Bearer(up=True, apn=apn))
+    step = next_modem_step(ModemView(Goal(), modem, 0, bearer=BearerSettings("internet"), asked=asked))
+    assert step == (Wait() if stays else Disconnect())
