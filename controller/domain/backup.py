@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from controller.domain.decisions import Basis, Decision, Outcome, Question
-from controller.domain.eligibility import live_sim, mobile_benefits, sims_of_account
-from controller.domain.exclusions import account_of_fault, exclusions
+from controller.domain.eligibility import broadband_benefits, has_ended, live_sim, mobile_benefits, sims_of_account
+from controller.domain.exclusions import account_of_fault, beside_other_causes, exclusions
 from controller.domain.facts import Facts, Fault, utc
 from controller.domain.lookup import fault_of, is_open_between
 from controller.domain.qualifying import qualifies
@@ -15,6 +15,7 @@ _REASONS = {
     "backup": "While this fault lasts, use of this SIM in the UK is free and unlimited.",
     "abroad": "This SIM is outside the UK, where Broadband Backup can't be used. It works again on return.",
     "no_plus_on_line": "The line with the fault has no Plus Broadband at this time.",
+    "no_mobile_plan": "There is no BT Mobile plan on the billing account of this line at this time.",
     "sim_not_on_account": "This SIM is not on a live plan of the billing account that has the fault.",
     "fault_resolved": "This fault has been resolved.",
 }
@@ -36,18 +37,42 @@ def backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -
 def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
-    if account_of_fault(facts, fault, at, rules) is None:
-        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "no_plus_on_line", "T§3")
+    account_id = account_of_fault(facts, fault, at, rules)
+    if account_id is None:
+        # Plus that has ended takes Mobile Benefits with it (T§6); where it never was, they never were (T§3).
+        plus = broadband_benefits(facts, fault.line_id, at, rules)
+        clause = "T§6" if plus.clause == "T§6" else "T§3"
+        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "no_plus_on_line", clause)
     if fault.resolved_at is not None and fault.resolved_at <= at:
         return _decide(stage_one, fault_id, Outcome.NOT_OWED, "fault_resolved", "T§12e")
     if stage_one.outcome is Outcome.DOES_NOT_QUALIFY:
         return _pass_on(stage_one, Outcome.NOT_OWED)
+    nobody = _no_plan_entitled(facts, account_id, at, rules, stage_one)
+    if nobody is not None:
+        return nobody
     excluded = _excluded(facts, fault, at, rules, stage_one)
     if excluded is not None:
         return excluded
     if stage_one.outcome is Outcome.QUALIFIES:
-        return _decide(stage_one, fault_id, Outcome.OWED, "backup", "T§12a")
+        owed = _decide(stage_one, fault_id, Outcome.OWED, "backup", "T§12a")
+        return beside_other_causes(owed, facts, fault, rules)
     return _pass_on(stage_one, Outcome.HOLD if stage_one.outcome is Outcome.NOT_YET_KNOWN else Outcome.PERSON_DECIDES)
+
+
+def _no_plan_entitled(
+    facts: Facts, account_id: str, at: datetime, rules: RuleSet, stage_one: Decision
+) -> Decision | None:
+    """Return the decision where no SIM of the account has Mobile Benefits: there is nothing to bring (T§3, 5, 6)."""
+    fault_id = stage_one.subject
+    plans = [live[1].plan_id for sim in sims_of_account(facts, account_id, at) if (live := live_sim(facts, sim, at))]
+    if not plans:
+        had = any(each.account_id == account_id and has_ended(each, at) for each in facts.plans)
+        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "no_mobile_plan", "T§5" if had else "T§3")
+    benefits = [mobile_benefits(facts, plan_id, at, rules) for plan_id in plans]
+    if any(each.outcome is Outcome.ENTITLED for each in benefits):
+        return None
+    why = benefits[0]
+    return _decide(stage_one, fault_id, Outcome.NOT_OWED, why.code, why.clause, reason=why.reason)
 
 
 def _decide(

@@ -31,6 +31,7 @@ def takes_away(old: RuleSet, new: RuleSet) -> tuple[str, ...]:
         "drop_threshold": new.drop_threshold > old.drop_threshold,
         "drop_window": new.drop_window < old.drop_window,
         "same_loss": new.same_loss > old.same_loss,
+        "late_sighting": new.late_sighting > old.late_sighting,
         "no_service_after": new.no_service_after > old.no_service_after,
         "promise": new.promise > old.promise,
         "freeze_months": new.freeze_months < old.freeze_months,

@@ -1,9 +1,10 @@
 """Drops and losses of one line, from the events of any number of sources (T§10b ii).
 
 A *drop* is one loss, counted once however many sources or layers saw it. Strategy: fold the line's events in order of
-time. A loss while the line is up is a new drop; a loss while it is down, or within `same_loss` of the last drop's start
-(clocks of sources differ, PPP follows sync), is another sighting of it. A source that reports the same layer lost twice
-has missed a recovery in between, so that counts anew (reading: the customer's side).
+time. A loss while the line is up is a new drop; within `same_loss` of the last drop's start (clocks of sources differ,
+PPP follows sync), or while no recovery was reported since, it is another sighting of it. The latter holds for
+`late_sighting` only, since a source may report no recoveries; and a source that reports the same layer lost twice has
+missed one. Both count anew (reading: the customer's side).
 """
 
 from collections.abc import Iterable
@@ -92,7 +93,8 @@ def _causes(event: LineEvent) -> frozenset[str]:
 
 
 def _is_same_loss(drop: Drop, event: LineEvent, *, is_down: bool, rules: RuleSet) -> bool:
-    return _eye(event) not in drop.seen_by and (is_down or event.at - drop.began_at <= rules.same_loss)
+    longest = rules.late_sighting if is_down else rules.same_loss
+    return _eye(event) not in drop.seen_by and event.at - drop.began_at <= longest
 
 
 def _seen_again(drop: Drop, event: LineEvent) -> Drop:

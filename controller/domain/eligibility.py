@@ -61,6 +61,11 @@ def plan_is_live(plan: Plan, at: datetime) -> bool:
     return is_open_between(plan.live_from or plan.purchased_at, end, at)
 
 
+def has_ended(plan: Plan, at: datetime) -> bool:
+    """Say whether a plan's last day on its account is over at `at` (T§5)."""
+    return plan.last_day is not None and day_ends(plan.last_day) <= at
+
+
 def live_plan(facts: Facts, plan_id: str, at: datetime) -> Plan | None:
     """Return the plan's row in force at `at`, on whichever account it is; the latest arrival where rows overlap."""
     rows = [each for each in facts.plans if each.plan_id == plan_id and plan_is_live(each, at)]

@@ -25,7 +25,7 @@ from controller.domain.rule_sets import RuleSet
 
 _INSTANT = timedelta(microseconds=1)
 _ON = frozenset({Outcome.REACTIVATE, Outcome.DISPATCH, Outcome.OWED})
-# Fraud and loss end a benefit at once (T§10e iv-v, 12d iii); no benefit outlives Plus (T§6).
+# Fraud and loss end a benefit at once (T§10e iv-v, 12d iii); none outlives Plus (T§6), or Backup its plan (T§5).
 _AT_ONCE = {
     "fraud": "We have recorded grounds to suspect fraud.",
     "not_genuine": "We have recorded grounds to suspect that the fault is not genuine.",
@@ -33,6 +33,7 @@ _AT_ONCE = {
     "hub_gone": "Your Mini Hub can't be used any more.",
     "no_live_plus": "The line has no Plus Broadband any more.",
     "no_plus_on_line": "The line has no Plus Broadband any more.",
+    "no_mobile_plan": "There is no BT Mobile plan on the billing account any more.",
 }
 # An outage declared late takes away what is in use: a person confirms that first (policy).
 _CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
@@ -253,10 +254,12 @@ def _overtaken(facts: Facts, ending: Ending, at: datetime, rules: RuleSet) -> En
 def _is_unused(known: Facts, fault: Fault, benefit: Benefit, at: datetime, rules: RuleSet) -> bool:
     """Say whether nothing was switched on yet: then nobody is cut, and there is nothing to announce or to confirm."""
     unused = {each.subject_id for each in known.unused}
-    if not unused:
-        return False
     if benefit is Benefit.MINI_HUB:
         concerned = {each.hub_id for each in hubs_of_line(known, fault.line_id, at)}
+        if not concerned:
+            return True
+    elif not unused:
+        return False
     else:
         account_id = account_of_fault(known, fault, at, rules)
         concerned = set() if account_id is None else set(sims_of_account(known, account_id, at))

@@ -1,10 +1,10 @@
 """What takes a benefit away at an instant (T§10e, 12d), each ground with its clause in both lists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.domain.cause import Cause, CauseKind, cause_of
-from controller.domain.decisions import Basis
+from controller.domain.decisions import Basis, Decision
 from controller.domain.eligibility import live_plus_on_line
 from controller.domain.facts import BillPastDue, Facts, Fault, Suspicion, SuspicionKind
 from controller.domain.london import day_ends
@@ -81,6 +81,15 @@ def _exclusions(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> tup
         owing = [each for each in facts.bills_past_due if is_past_due(each, account_id, at)]
         grounds += [_of_bill(each) for each in sorted(owing, key=lambda each: (each.due_on, each.bill_id))]
     return tuple(grounds)
+
+
+def beside_other_causes(decision: Decision, facts: Facts, fault: Fault, rules: RuleSet) -> Decision:
+    """Mark what is owed although diagnostics found another cause beside the line's: a reading, and a person looks."""
+    cause = cause_of(facts, fault, decision.at, rules)
+    if not cause.flags:
+        return decision
+    basis = cause.basis if decision.basis is Basis.TEXT else decision.basis
+    return replace(decision, basis=basis, flags=(*decision.flags, *cause.flags))
 
 
 def _of_cause(cause: Cause) -> tuple[Exclusion, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from controller.domain.decisions import Basis, Decision, InputValue, Outcome, Question
 from controller.domain.eligibility import broadband_benefits, service_on_line
-from controller.domain.exclusions import Exclusion, exclusions
+from controller.domain.exclusions import Exclusion, beside_other_causes, exclusions
 from controller.domain.facts import (
     BrandFinding,
     BrandVerdict,
@@ -129,7 +129,9 @@ def _mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) ->
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
     refusal = _refusal(facts, fault, at, rules, stage_one)
-    return refusal if refusal is not None else _how(facts, fault, at, stage_one)
+    if refusal is not None:
+        return refusal
+    return beside_other_causes(_how(facts, fault, at, stage_one), facts, fault, rules)
 
 
 def _decide(

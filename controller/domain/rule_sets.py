@@ -97,6 +97,7 @@ class RuleSet:
     drop_threshold: int = 5
     drop_window: timedelta = timedelta(hours=24)
     same_loss: timedelta = timedelta(seconds=60)
+    late_sighting: timedelta = timedelta(minutes=15)
     no_service_after: timedelta = timedelta(minutes=15)
     promise: timedelta = timedelta(hours=1)
     alarm_shares: tuple[float, ...] = (0.5, 0.8)

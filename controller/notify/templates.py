@@ -53,32 +53,39 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         "Broadband Backup is on ({at}): UK mobile data is free and uncounted until your broadband is fixed.",
     ),
     "switch_off": Template(
-        "Your fault is fixed",
-        "Your broadband fault has been fixed. What we switched on for it will be switched off {at}. If your broadband"
-        " still doesn't work, please report it again before then.",
-        "Your broadband fault is fixed. What we switched on for it will be switched off {at}.",
+        "What we switched on for your fault ends soon",
+        "{reason} What we switched on for your broadband fault will be switched off {at}. If your broadband still"
+        " doesn't work, please tell us before then. {contest}",
+        "{reason} What we switched on for your broadband fault will be switched off {at}.",
     ),
     "switch_off_withdrawn": Template(
         "Nothing will be switched off for now",
-        "We told you that what we switched on for your fault would be switched off. That no longer holds: another fault"
-        " is open, so everything stays on. We will write again before anything is switched off.",
-        "Please ignore our earlier message: nothing will be switched off while your other fault is open.",
+        "We told you that what we switched on for your fault would be switched off. That no longer holds: you still"
+        " need it, so everything stays on. We will write again before anything is switched off.",
+        "Please ignore our earlier message: nothing will be switched off for now.",
     ),
     "switched_off": Template(
         "Your Mini Hub has been switched off",
-        "Your Mini Hub was switched off {at}. Please keep it for another time: we can switch the same one on again.",
-        "Your Mini Hub was switched off ({at}). Please keep it for another time.",
+        "{reason} So your Mini Hub was switched off {at}. If you have it, please keep it for another time: we can"
+        " switch the same one on again. {contest}",
+        "{reason} So your Mini Hub was switched off ({at}). {contest}",
     ),
     "backup_off": Template(
         "Broadband Backup has ended",
-        "Broadband Backup ended {at}. Your mobile plans are back to their usual allowances. What you used while it was"
-        " on is free.",
-        "Broadband Backup ended ({at}). Your mobile plans are back to their usual allowances.",
+        "{reason} So Broadband Backup ended {at}. Your mobile plans are back to their usual allowances. What you used"
+        " while it was on is free. {contest}",
+        "{reason} So Broadband Backup ended ({at}). Your mobile plans are back to their usual allowances. {contest}",
     ),
     "hub_dispatched": Template(
         "A Mini Hub is on its way",
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox, without a signature.",
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox.",
+    ),
+    "order_cancelled": Template(
+        "No Mini Hub is needed after all",
+        "Your broadband fault has been resolved, so we have cancelled the Mini Hub that was on order. If your broadband"
+        " still doesn't work, please report it again.",
+        "Your broadband fault is resolved, so the Mini Hub on order was cancelled. No broadband yet? Report it again.",
     ),
     "controls_changed": Template(
         "Your Mini Hub's parental controls were changed",
@@ -100,7 +107,7 @@ _WITHOUT: Final = {
     "at": "now",
     "level": "as you asked",
     "estimate": "on the next working day",
-    "reason": "It does not bring these benefits.",
+    "reason": "Your fault does not bring it at this time.",
     "contest": "If you disagree, please call us.",
 }
 

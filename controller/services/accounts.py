@@ -7,12 +7,14 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from controller.domain.allowance import Allowance, allowance_due, remaining_mb
-from controller.domain.eligibility import live_sim
+from controller.domain.eligibility import sims_of_account
 from controller.domain.facts import Jurisdiction, SuspicionKind
+from controller.domain.london import local_day
 from controller.services import decide, gather, journal, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.accounts import Account, BillPastDue, LeaveRequest, Line, Plan, PlanSim, Service, Suspicion
+from controller.tables.sims import SimState
 
 
 def create(
@@ -265,9 +267,9 @@ def mybt_view(session: Session, actor: Actor, now: datetime, *, account_id: str)
     rules = journal.policy_of(session).rules_at(now)
     journal.audited(session, "account", account_id, "read_mybt")
     found = []
-    for row in sims.of_account(session, account_id):
-        sim = versions.find(session, PlanSim, row.id)
-        if sim is None or live_sim(facts.as_known(now), row.id, now) is None:
+    for sim_id in sims_of_account(facts.as_known(now), account_id, now):
+        sim, row = versions.find(session, PlanSim, sim_id), session.get(SimState, sim_id)
+        if sim is None or row is None:
             continue
         plan = session.exec(select(Plan).where(Plan.plan_id == sim.plan_id, col(Plan.superseded_at).is_(None))).first()
         found.append(
@@ -300,13 +302,13 @@ def _period(session: Session, service_id: str) -> Service:
 
 
 def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
-    """Return whose line it is at an instant: the account of the period that covers the day, else the latest one."""
+    """Return whose line it is at an instant: the account of the period that covers its London day, else the latest."""
     periods = session.exec(
         select(Service)
         .where(Service.line_id == line_id, col(Service.superseded_at).is_(None))
         .order_by(col(Service.starts_on).desc(), Service.id)
     ).all()
-    day = at.date()
+    day = local_day(at)
     covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
     found = next(covering, next(iter(periods), None))
     return None if found is None else found.account_id

@@ -1,8 +1,9 @@
 """Dispatch orders: one for each fault that is owed a first, or a new, hub (T§10c-d)."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
@@ -12,6 +13,7 @@ from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError
 from controller.tables.accounts import Account, Line
 from controller.tables.faults import DispatchOrder
+from controller.tables.faults import Fault as FaultRow
 
 NOUN: Final = "dispatch"
 STATES: Final = {
@@ -59,9 +61,29 @@ def record_taken(session: Session, actor: Actor, now: datetime, *, order_id: str
         _stop_parcel(session, row, now)
 
 
-def order(session: Session, fault: Fault, account_id: str, now: datetime, *, estimate: str | None = None) -> None:
-    """Order a hub for a fault, once."""
-    if of_fault(session, fault.fault_id) is not None:
+def order(
+    session: Session,
+    fault: Fault,
+    account_id: str,
+    now: datetime,
+    *,
+    estimate: str | None = None,
+    spare: Container[str] = (),
+) -> None:
+    """Order a hub for a fault, once.
+
+    One that is on order for another fault of the line serves both, since a home has one hub (T§10c); it is taken over
+    where that fault is `spare`, needing none any more. An order that was cancelled is taken up again.
+    """
+    waiting = _waiting_on_line(session, fault.line_id)
+    row = of_fault(session, fault.fault_id)
+    if waiting is not None:
+        if waiting.fault_id in spare and row is None:
+            _change(session, waiting, "taken_over", fault_id=fault.fault_id)
+        return
+    if row is not None:
+        if row.state == "cancelled":
+            _take_up(session, row, now, estimate)
         return
     row = DispatchOrder(
         id=journal.new_id(session),
@@ -79,6 +101,34 @@ def order(session: Session, fault: Fault, account_id: str, now: datetime, *, est
     journal.changed(session, "dispatch_order", row.id, "ordered")
 
 
+def _waiting_on_line(session: Session, line_id: str) -> DispatchOrder | None:
+    """Return the order of a line that has not left yet."""
+    statement = select(DispatchOrder).where(DispatchOrder.line_id == line_id, DispatchOrder.state == "ordered")
+    return session.exec(statement.order_by(col(DispatchOrder.ordered_at), DispatchOrder.id)).first()
+
+
+def _take_up(session: Session, row: DispatchOrder, now: datetime, estimate: str | None) -> None:
+    """Order again what was cancelled and is owed after all; a parcel that was stopped is a person's to send anew."""
+    if row.handed_at is not None and tasks.of_thing(session, tasks.STOP_PARCEL, row.id) is None:
+        reason = "owed again after its parcel was stopped: send another under a new reference"
+        about = {"account_id": row.account_id, "fault_id": row.fault_id}
+        tasks.open_task(session, tasks.PARCEL_FAILED, row.id, now, **about, reason=reason)
+        return
+    tasks.withdraw(session, tasks.STOP_PARCEL, row.id, now)
+    _change(session, row, "ordered", state="ordered", settled_at=None, estimate=estimate or row.estimate)
+    owed.mark(session, NOUN, row.id, now=now)
+
+
+def _change(session: Session, row: DispatchOrder, what: str, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.version += 1
+    session.add(row)
+    session.flush()
+    journal.audited(session, "dispatch_order", row.id, what, fault=row.fault_id)
+    journal.changed(session, "dispatch_order", row.id, what)
+
+
 def cancel(session: Session, fault_id: str, now: datetime) -> None:
     """Cancel an order that has not left: its fault is no longer owed a hub."""
     row = of_fault(session, fault_id)
@@ -89,6 +139,8 @@ def cancel(session: Session, fault_id: str, now: datetime) -> None:
         owed.withdraw(session, NOUN, row.id)
         journal.audited(session, "dispatch_order", row.id, "cancelled")
         journal.changed(session, "dispatch_order", row.id, "cancelled")
+        if versions.present(session, FaultRow, fault_id).resolved_at is not None:
+            notices.owe(session, fault_id, "order_cancelled", now, since=now)
         if row.handed_at is not None:
             _stop_parcel(session, row, now)
 

@@ -17,13 +17,14 @@ from controller.tables import alarms as alarm_rows
 from controller.tables import faults
 
 TO_CONFIRM: Final = "ending_to_confirm"
+_KEPT: Final = frozenset({EndingState.HELD, EndingState.NOT_ENDING})
 _LASTING: Final = frozenset({EndingState.TELL, EndingState.WAITING, EndingState.HELD, EndingState.CONFIRM})
 
 
 def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
     """Owe, withdraw or hold what the endings of faults ask for."""
     owe_many(session, [telling for each in outcomes for telling in _tellings(each.fault, each.endings, now)], now)
-    for fault_id in _told_in_vain(session, outcomes):
+    for fault_id in _told_in_vain(session, outcomes, now):
         if notices.withdraw(session, fault_id, "switch_off", now):
             notices.owe(session, fault_id, "switch_off_withdrawn", now, since=now)
     _ask_people(session, outcomes, now)
@@ -48,15 +49,28 @@ def _is_over(outcome: FaultOutcome, now: datetime) -> bool:
     return not any(end.state in _LASTING for end in outcome.endings)
 
 
-def _told_in_vain(session: Session, outcomes: Sequence[FaultOutcome]) -> list[str]:
-    """Return the faults whose switch-off was announced and is held after all by another fault."""
-    held = [
-        each.fault.fault_id
-        for each in outcomes
-        if any(end.state is EndingState.HELD for end in each.endings) and not _is_ending(each.endings)
-    ]
-    found = rows.read(session, faults.Notice, "fault_id", held, _is_standing, kind="switch_off")
-    return sorted({row.fault_id for row in found})
+def _told_in_vain(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> list[str]:
+    """Return the faults whose switch-off was announced for a time to come and does not happen after all.
+
+    Another fault holds the benefit, or it is owed again: not fixed after all, a bill paid, a suspicion cleared.
+    """
+    kept = {each.fault.fault_id: each.endings for each in outcomes if _is_kept(each.endings)}
+    found = rows.read(session, faults.Notice, "fault_id", kept, _is_standing, kind="switch_off")
+    return sorted({row.fault_id for row in found if _is_held(kept[row.fault_id]) or now < _named_time(row)})
+
+
+def _is_kept(found: Sequence[Ending]) -> bool:
+    """Say whether something stays on, and nothing of the fault is about to be switched off."""
+    return any(end.state in _KEPT for end in found) and not _is_ending(found)
+
+
+def _is_held(found: Sequence[Ending]) -> bool:
+    return any(end.state is EndingState.HELD for end in found)
+
+
+def _named_time(row: rows.Found) -> datetime:
+    """Return the switch-off that a notice named; one that has passed was no empty word."""
+    return datetime.fromisoformat(row.facts["at"])
 
 
 def _is_standing(table: Table) -> ColumnElement[bool]:

@@ -137,7 +137,7 @@ def decisions_of(known: Facts, fault_id: str, at: datetime, rules: RuleSet) -> t
 def _fault(facts: Facts, known: Facts, fault: Fault, now: datetime, rules: RuleSet) -> FaultOutcome:
     endings = tuple(ending_of(facts, fault.fault_id, benefit, now, rules) for benefit in Benefit)
     if fault.resolved_at is not None:
-        return FaultOutcome(fault=fault, hours={}, endings=endings)
+        return FaultOutcome(fault=fault, hours={}, order=Order.CANCEL, endings=endings)
     decisions = decisions_of(known, fault.fault_id, now, rules)
     _, hub, whole, *each = decisions
     order = _order(hub.outcome)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from controller.domain.london import day_starts, local_day
 from controller.services import decide, journal, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
@@ -85,12 +86,16 @@ def end(session: Session, actor: Actor, now: datetime, *, plan_id: str, last_day
 
 
 def move(session: Session, actor: Actor, now: datetime, *, plan_id: str, account_id: str, from_at: datetime) -> Plan:
-    """Move a plan to another account from an instant on; it keeps its purchase (T§6)."""
+    """Move a plan to another account on the London day of an instant; it keeps its purchase (T§6).
+
+    The day is the new account's, whole, so that no hour of it is on neither.
+    """
     plan = present(session, plan_id)
     versions.present(session, Account, account_id)
     if plan.account_id == account_id:
         raise ConflictError("the plan is on that account already", remedy="nothing is left to do")
-    last_day = date.fromordinal(from_at.astimezone(UTC).date().toordinal() - 1)
+    first_day = local_day(from_at)
+    last_day = first_day - timedelta(days=1)
     versions.revise(session, plan, now, last_day=last_day, action="moved")
     newer = Plan(
         id=journal.new_id(session),
@@ -99,7 +104,7 @@ def move(session: Session, actor: Actor, now: datetime, *, plan_id: str, account
         account_id=account_id,
         name=plan.name,
         purchased_at=plan.purchased_at,
-        live_from=from_at,
+        live_from=day_starts(first_day),
         allowances=list(plan.allowances),
         extra_speed_from=plan.extra_speed_from,
         base_tier=plan.base_tier,
