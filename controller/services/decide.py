@@ -102,15 +102,20 @@ def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequenc
 
 
 def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:
-    """Order a hub for each fault that is owed one, once; cancel what has not left and is not owed any more."""
+    """Order a hub for each fault that is owed one, once; cancel what has not left and is not owed any more.
+
+    Orders come first, so that one of two faults of a line takes over what the other does not need.
+    """
     wanted = {each.fault.fault_id: (account, each) for account in outcomes for each in account.faults}
     concerned = [fault_id for fault_id, (_, each) in wanted.items() if each.order is not Order.KEEP]
     states = {row.fault_id: row.state for row in rows.read(session, DispatchOrder, "fault_id", concerned)}
+    spare = frozenset(fault_id for fault_id in concerned if wanted[fault_id][1].order is Order.CANCEL)
     for fault_id in concerned:
         account, each = wanted[fault_id]
-        if each.order is Order.SEND and fault_id not in states:
-            dispatch.order(session, each.fault, account.account_id, now, estimate=each.estimate)
-        elif each.order is Order.CANCEL and states.get(fault_id) == "ordered":
+        if each.order is Order.SEND and states.get(fault_id, "cancelled") == "cancelled":
+            dispatch.order(session, each.fault, account.account_id, now, estimate=each.estimate, spare=spare)
+    for fault_id in sorted(spare):
+        if states.get(fault_id) == "ordered":
             dispatch.cancel(session, fault_id, now)
 
 
