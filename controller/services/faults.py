@@ -180,9 +180,7 @@ def reopen(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> F
     return row
 
 
-def viewed(
-    session: Session, actor: Actor, now: datetime, *, act: Callable[..., Fault], **arguments: Any
-) -> FaultView:
+def viewed(session: Session, actor: Actor, now: datetime, *, act: Callable[..., Fault], **arguments: Any) -> FaultView:
     """Do something to a fault and return it as it then is: one transaction, where two would wait for the disk twice."""
     fault = act(session, actor, now, **arguments)
     return view(session, actor, now, fault_id=fault.id)

@@ -113,10 +113,10 @@ def all_of_fault(session: Session, fault_id: str) -> tuple[Promise, ...]:
     return tuple(session.exec(select(Promise).where(Promise.fault_id == fault_id).order_by(Promise.benefit)))
 
 
-def observe_sim(session: Session, sim: SimState, now: datetime) -> None:
-    """Look whether what was observed of a SIM makes a promise ready."""
-    noun, target = ("hub", sim.hub_id) if sim.hub_id else ("sim", sim.id)
-    observe(session, reasons.open_faults(session, noun, target or sim.id), now)
+def observe_sims(session: Session, sims: Iterable[Found], now: datetime) -> None:
+    """Look whether what was observed of SIMs makes promises ready."""
+    targets = {("hub", sim.hub_id) if sim.hub_id else ("sim", sim.id) for sim in sims}
+    observe(session, reasons.faults_of(session, targets), now)
 
 
 def observe(session: Session, fault_ids: Iterable[str], now: datetime) -> None:

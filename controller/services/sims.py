@@ -1,17 +1,18 @@
 """SIMs at the carrier: intended is a fold over facts, observed is what the carrier showed; the difference is owed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from controller.services import alarms, journal, owed, promises, rows
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
-from controller.tables.owed import Owed
+from controller.tables.alarms import Alarm
 from controller.tables.sims import CarrierEvent, Operation, SimState
 
 NOUN: Final = "sims"
@@ -31,6 +32,19 @@ class OperationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the carrier showed a SIM to be, in the words of `SimWork`; `version` grows with every effect there."""
+
+    iccid: str
+    observed: dict[str, Any]
+    version: int
+    at: datetime
+    seen_imei: str | None = None
+    counted_mb: int | None = None
+    uncounted_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimWork:
     """What a SIM should be now and what it was last seen to be.
 
@@ -43,7 +57,6 @@ class SimWork:
     iccid: str
     intended: dict[str, Any]
     observed: dict[str, Any]
-    deadline: datetime | None
     open_operation: OperationView | None
 
     @property
@@ -60,26 +73,47 @@ class SimWork:
 def look(session: Session, actor: Actor, now: datetime, *, sim_id: str) -> SimWork:
     """Return what is owed for this SIM now. Raises NotFoundError."""
     del actor, now
-    row = _get(session, sim_id)
-    work = session.get(Owed, (NOUN, sim_id))
-    return SimWork(
-        sim_id=row.id,
-        kind=row.kind,
-        iccid=row.iccid,
-        intended=dict(row.intended),
-        observed=dict(row.observed),
-        deadline=work.deadline if work else None,
-        open_operation=_open_operation(session, sim_id),
-    )
+    found = look_many(session, [sim_id])
+    if sim_id not in found:
+        raise NotFoundError("sim", sim_id)
+    return found[sim_id]
+
+
+def look_many(session: Session, sim_ids: Iterable[str]) -> dict[str, SimWork]:
+    """Return what is owed for SIMs now; one that there is not is left out."""
+    found = rows.read(session, SimState, "id", sim_ids, columns=("id", "kind", "iccid", "intended", "observed"))
+    newest: dict[str, rows.Found] = {}
+    for each in rows.read(session, Operation, "sim_id", [row.id for row in found], _is_open):
+        known = newest.get(each.sim_id)
+        if known is None or (each.begun_at, each.id) > (known.begun_at, known.id):
+            newest[each.sim_id] = each
+    return {
+        row.id: SimWork(
+            sim_id=row.id,
+            kind=row.kind,
+            iccid=row.iccid,
+            intended=dict(row.intended),
+            observed=dict(row.observed),
+            open_operation=_view(newest[row.id]) if row.id in newest else None,
+        )
+        for row in found
+    }
 
 
 def begin(session: Session, actor: Actor, now: datetime, *, sim_id: str, asked: dict[str, Any]) -> str:
     """Record that a call is about to be made; returns the operation's id."""
     del actor
-    operation = Operation(id=journal.new_id(session), sim_id=sim_id, asked=asked, begun_at=now)
-    session.add(operation)
-    journal.audited(session, "sim", sim_id, "carrier_call_begun", operation=operation.id, asked=asked)
-    return operation.id
+    return begin_many(session, now, {sim_id: asked})[sim_id]
+
+
+def begin_many(session: Session, now: datetime, asked: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Record that calls are about to be made: SIM to what is asked; returns the operations' ids."""
+    begun = {sim_id: journal.new_id(session) for sim_id in asked}
+    values = [{"id": id_, "sim_id": sim_id, "asked": asked[sim_id], "begun_at": now} for sim_id, id_ in begun.items()]
+    rows.add(session, Operation, values)
+    for sim_id, id_ in begun.items():
+        journal.audited(session, "sim", sim_id, "carrier_call_begun", operation=id_, asked=asked[sim_id])
+    return begun
 
 
 def end(
@@ -97,54 +131,82 @@ def end(
     operation = session.get(Operation, operation_id)
     if operation is None:
         raise NotFoundError("operation", operation_id)
-    operation.outcome, operation.reference, operation.error = outcome, reference, error and error[:300]
-    if outcome in {"done", "refused"}:
-        operation.ended_at = now
+    operation.reference = reference or operation.reference
+    if operation.ended_at is None:
+        # Otherwise a webhook was quicker than the answer, and knows better.
+        operation.outcome, operation.error = outcome, error and error[:300]
+        operation.ended_at = now if outcome in {"done", "refused"} else None
     session.add(operation)
     journal.changed(session, "sim", operation.sim_id, "operation", outcome=outcome)
 
 
-def seen_event(session: Session, actor: Actor, now: datetime, *, event_id: str) -> bool:
-    """Take a webhook in; False when the same event was taken in before, or by another transaction just now."""
-    del actor
+def new_events(session: Session, now: datetime, event_ids: Iterable[str]) -> frozenset[str]:
+    """Take webhooks in; returns the events that were not taken in before, or by another transaction just now."""
+    # In order, so that two controllers wait for each other in one direction only.
+    values = [{"id": id_, "received_at": now} for id_ in sorted(set(event_ids))]
+    if not values:
+        return frozenset()
     insert: Any = postgresql.insert if rows.is_postgresql(session) else sqlite.insert
-    statement = insert(CarrierEvent).values(id=event_id, received_at=now).on_conflict_do_nothing()
-    return bool(session.connection().execute(statement.returning(CarrierEvent.id)).first())
+    statement = insert(CarrierEvent).values(values).on_conflict_do_nothing()
+    return frozenset(session.connection().execute(statement.returning(CarrierEvent.id)).scalars())
 
 
-def observe(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    iccid: str,
-    observed: dict[str, Any],
-    version: int,
-    at: datetime,
-    seen_imei: str | None = None,
-    counted_mb: int | None = None,
-    uncounted_mb: int | None = None,
-) -> bool:
-    """Record what the carrier showed a SIM to be. False for an unknown SIM or news older than what is known.
+def observe(session: Session, actor: Actor, now: datetime, **shown: Any) -> bool:
+    """Record what the carrier showed a SIM to be (`Seen`). False for an unknown SIM or news older than what is known.
 
     A match ends the open operation and may make a promise ready; a mismatch owes work.
     """
-    row = session.exec(select(SimState).where(SimState.iccid == iccid).with_for_update()).first()
-    if row is None or version < row.observed_version:
-        return False
-    if seen_imei is not None and row.hub_id is not None:
-        from controller.services import hubs
+    return bool(observe_many(session, actor, now, [Seen(**shown)]))
 
-        hubs.sight(session, actor, now, hub_id=row.hub_id, imei=seen_imei)
-    changed = row.observed != observed
-    row.observed, row.observed_at, row.observed_version = dict(observed), at, version
-    row.counted_mb = counted_mb if counted_mb is not None else row.counted_mb
-    row.uncounted_mb = uncounted_mb if uncounted_mb is not None else row.uncounted_mb
-    row.version += 1
-    session.add(row)
-    session.flush()
-    _settle_observation(session, row, now, changed=changed)
-    return True
+
+def observe_many(session: Session, actor: Actor, now: datetime, seen: Sequence[Seen]) -> frozenset[str]:
+    """Record what the carrier showed SIMs to be, one after the other where it is the same SIM; returns what was news.
+
+    As many statements as for one: what comes together is recorded together.
+    """
+    taken: set[str] = set()
+    left = list(seen)
+    while left:
+        round_: dict[str, Seen] = {}
+        rest: list[Seen] = []
+        for each in left:
+            if each.iccid in round_:
+                rest.append(each)
+            else:
+                round_[each.iccid] = each
+        taken |= _observe(session, actor, now, round_)
+        left = rest
+    return frozenset(taken)
+
+
+def _observe(session: Session, actor: Actor, now: datetime, seen: Mapping[str, Seen]) -> set[str]:
+    found = rows.read(session, SimState, "iccid", seen, for_update=True)
+    news = [(row, seen[row.iccid]) for row in found if seen[row.iccid].version >= row.observed_version]
+    for row, each in news:
+        if each.seen_imei is not None and row.hub_id is not None:
+            from controller.services import hubs
+
+            hubs.sight(session, actor, now, hub_id=row.hub_id, imei=each.seen_imei)
+    rows.change(session, SimState, {row.id: _shown(row, each) for row, each in news})
+    _settle_observations(session, news, now)
+    return {row.iccid for row, _ in news}
+
+
+def _shown(row: rows.Found, seen: Seen) -> dict[str, Any]:
+    return {
+        "observed": dict(seen.observed),
+        "observed_at": seen.at,
+        "observed_version": seen.version,
+        "counted_mb": seen.counted_mb if seen.counted_mb is not None else row.counted_mb,
+        "uncounted_mb": seen.uncounted_mb if seen.uncounted_mb is not None else row.uncounted_mb,
+        "version": row.version + 1,
+    }
+
+
+def doubt(session: Session, now: datetime, iccids: Iterable[str]) -> None:
+    """Owe a look at SIMs of which something is said to have ended, unless they are as they should be."""
+    found = rows.read(session, SimState, "iccid", iccids, columns=("id", "intended", "observed"))
+    owed.mark_many(session, NOUN, [(row.id, None, now) for row in found if not is_as_intended(row)], now=now)
 
 
 def intend(session: Session, now: datetime, row: SimState, intended: dict[str, Any], deadline: datetime | None) -> bool:
@@ -228,45 +290,48 @@ def is_as_intended(row: SimState | rows.Found) -> bool:
     return _matches(row.intended, row.observed)
 
 
-def _settle_observation(session: Session, row: SimState, now: datetime, *, changed: bool) -> None:
-    if not _matches(row.intended, row.observed):
-        owed.mark(session, NOUN, row.id, now=now)
-    else:
-        # One that asked for something else may still take effect: it stays open until its own end is seen.
-        for operation in _open_operations(session, row.id):
-            if _matches(operation.asked, row.observed):
-                operation.ended_at, operation.outcome = now, "done"
-                session.add(operation)
-        alarms.clear(session, "work_failing", NOUN, row.id, now=now)
-    promises.observe_sim(session, row, now)
-    if changed:
-        journal.audited(session, "sim", row.id, "observed", observed=row.observed)
-        journal.changed(session, "sim", row.id, "observed")
+def _settle_observations(session: Session, news: Sequence[tuple[rows.Found, Seen]], now: datetime) -> None:
+    """Owe a look at SIMs that are not as they should be, and nothing for those that are."""
+    owed.mark_many(
+        session, NOUN, [(row.id, None, now) for row, seen in news if not _matches(row.intended, seen.observed)], now=now
+    )
+    as_intended = {row.id: seen.observed for row, seen in news if _matches(row.intended, seen.observed)}
+    waited_for = _end_operations(session, as_intended, now)
+    # A change that is not seen to have ended is looked at in its time; else nothing is left to look at.
+    owed.withdraw_many(session, NOUN, as_intended.keys() - waited_for)
+    for alarm in rows.read(session, Alarm, "key", as_intended, _is_uncleared, kind="work_failing", noun=NOUN):
+        alarms.clear(session, "work_failing", NOUN, alarm.key, now=now)
+    promises.observe_sims(session, [row for row, _ in news], now)
+    for row, seen in news:
+        if row.observed != seen.observed:
+            journal.audited(session, "sim", row.id, "observed", observed=seen.observed)
+            journal.changed(session, "sim", row.id, "observed")
+
+
+def _end_operations(session: Session, observed: Mapping[str, dict[str, Any]], now: datetime) -> frozenset[str]:
+    """End the operations that asked for what is observed; returns the SIMs that have others.
+
+    One that asked for something else may still take effect: it stays open until its own end is seen.
+    """
+    found = rows.read(session, Operation, "sim_id", observed, _is_open, columns=("id", "sim_id", "asked"))
+    ended = [each for each in found if _matches(each.asked, observed[each.sim_id])]
+    rows.change(session, Operation, {each.id: {"ended_at": now, "outcome": "done"} for each in ended})
+    return frozenset(each.sim_id for each in found if each not in ended)
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    return table.c.ended_at.is_(None)
+
+
+def _is_uncleared(table: Table) -> ColumnElement[bool]:
+    return table.c.cleared_at.is_(None)
 
 
 def _matches(intended: dict[str, Any], observed: dict[str, Any]) -> bool:
     return all(name in observed and observed[name] == value for name, value in intended.items())
 
 
-def _get(session: Session, sim_id: str) -> SimState:
-    row = session.get(SimState, sim_id)
-    if row is None:
-        raise NotFoundError("sim", sim_id)
-    return row
-
-
-def _open_operations(session: Session, sim_id: str) -> tuple[Operation, ...]:
-    statement = (
-        select(Operation)
-        .where(Operation.sim_id == sim_id, col(Operation.ended_at).is_(None))
-        .order_by(col(Operation.begun_at).desc(), col(Operation.id).desc())
+def _view(row: rows.Found) -> OperationView:
+    return OperationView(
+        id=row.id, asked=dict(row.asked), begun_at=row.begun_at, outcome=row.outcome, reference=row.reference
     )
-    return tuple(session.exec(statement))
-
-
-def _open_operation(session: Session, sim_id: str) -> OperationView | None:
-    for row in _open_operations(session, sim_id):
-        return OperationView(
-            id=row.id, asked=dict(row.asked), begun_at=row.begun_at, outcome=row.outcome, reference=row.reference
-        )
-    return None

@@ -11,9 +11,8 @@ from controller.notify.courier import Courier, CourierError, Parcel
 from controller.services import dispatch
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import Work, postpone, settle
+from controller.work.loop import Work, one_by_one, postpone, settle
 
 ACTOR: Final = Actor.system("work.dispatch")
 CONCURRENCY: Final = 2
@@ -44,15 +43,12 @@ class Dispatch:
         await self._database.run(record_taken, actor=ACTOR, now=self._now(), claim=claim, courier_reference=reference)
 
 
-def look(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> dispatch.OrderWork | None:
-    """Return the order if it has still to be told, written down as one that may be; None, and settled, otherwise."""
-    try:
-        work = dispatch.attempt(session, actor, now, order_id=claim.key)
-    except NotFoundError:
-        work = None
-    if work is None:
-        settle(session, actor, now, claim=claim)
-    return work
+def attempt(session: Session, actor: Actor, now: datetime, key: str) -> dispatch.OrderWork | None:
+    """Return the order if it has still to be told, written down as one that may be."""
+    return dispatch.attempt(session, actor, now, order_id=key)
+
+
+look: Final = one_by_one(attempt)
 
 
 def record_taken(session: Session, actor: Actor, now: datetime, *, claim: Claim, courier_reference: str) -> None:

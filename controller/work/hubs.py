@@ -1,6 +1,6 @@
 """Hubs: compose what a hub should be, render it, publish it retained, and come back when its lease wants renewing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,10 +13,10 @@ from controller.link.render import render_document
 from controller.services import desired, doorbells, owed, reported
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
 from controller.tables.hubs import HubState
-from controller.work.loop import Work, postpone, settle
+from controller.work.loop import Work, postpone
+from controller.work.together import Together, each
 
 NOUN: Final = "hubs"
 ACTOR: Final = Actor.system("work.hubs")
@@ -31,6 +31,7 @@ class Hubs:
 
     def __init__(self, database: Database, keeper: Keeper, now: Callable[[], datetime], *, lists_base_url: str) -> None:
         self._database, self._keeper, self._now, self._lists_base_url = database, keeper, now, lists_base_url
+        self._records = Together(database, ACTOR, now, each)
         self._log = structlog.get_logger("controller.work").bind(noun=NOUN)
 
     async def gate(self) -> float:
@@ -59,30 +60,35 @@ class Hubs:
             )
             return
         self._log.info("document_published", hub=document.hub_id, revision=document.revision)
-        await self._database.run(
-            published, actor=ACTOR, now=self._now(), claim=claim, revision=document.revision, again=document.renew_at
-        )
+        told = {"claim": claim, "revision": document.revision, "again": document.renew_at}
+        await self._records.add((published, told))
 
 
 def compose(
-    session: Session, actor: Actor, now: datetime, *, claim: Claim
-) -> tuple[desired.DesiredDocument, Claim] | None:
-    """Return the document to publish, and the claim that covers it.
+    session: Session, actor: Actor, now: datetime, *, claims: Sequence[Claim]
+) -> list[tuple[desired.DesiredDocument, Claim] | None]:
+    """Return the documents to publish, each with the claim that covers it.
 
     None, and settled, for a hub that is not enrolled any more, and for one that has this very document.
     """
-    try:
-        document = desired.compose(session, actor, now, hub_id=claim.key)
-    except NotFoundError:
-        settle(session, actor, now, claim=claim)
-        return None
+    del actor
+    documents = desired.refresh_many(session, [claim.key for claim in claims], now)
     # Composing marks the row when it changes the document, as when a lease is renewed: that change is in hand here,
     # and a claim of before would leave the row due and the document published twice.
-    claim = owed.in_hand(session, claim)
-    if document.revision == document.observed_revision == document.published_revision:
-        owed.settle(session, claim, again=document.renew_at)
-        return None
-    return document, claim
+    held = [owed.in_hand(session, claim) for claim in claims]
+    steps: list[tuple[desired.DesiredDocument, Claim] | None] = []
+    over: dict[Claim, datetime | None] = {}
+    for claim in held:
+        document = documents.get(claim.key)
+        if document is None or _is_there(document):
+            over[claim] = document.renew_at if document is not None else None
+        steps.append((document, claim) if document is not None and claim not in over else None)
+    owed.settle_many(session, over)
+    return steps
+
+
+def _is_there(document: desired.DesiredDocument) -> bool:
+    return document.revision == document.observed_revision == document.published_revision
 
 
 def owe_undelivered(session: Session, actor: Actor, now: datetime) -> None:

@@ -9,10 +9,10 @@ postponed with the error.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlmodel import Session
@@ -20,7 +20,7 @@ from sqlmodel import Session
 from controller.services import owed
 from controller.services.actor import Actor
 from controller.services.database import Committed, Database
-from controller.services.errors import DatabaseError
+from controller.services.errors import DatabaseError, NotFoundError
 from controller.services.owed import Claim
 
 Now = Callable[[], datetime]
@@ -28,6 +28,7 @@ Now = Callable[[], datetime]
 # Longer than any handler: a lane's wait and two calls with their deadlines.
 LEASE: Final = timedelta(seconds=60)
 DATABASE_PAUSE_S: Final = 1.0
+GATHER_S: Final = 0.005
 _UNPREPARED: Final = object()
 
 
@@ -40,15 +41,22 @@ class Work:
         concurrency: how many at a time.
         handle: does the I/O of one claim, and records.
         gate: asked before each claim: seconds to wait before it is worth claiming, 0 for now.
-        prepare: `f(session, actor, now, claim=…)`, run in the claiming transaction; says what is to be done, which is
-            handed to `handle` beside the claim. None: nothing, and the claim was settled.
+        prepare: run in the claiming transaction; says what is to be done for each claim, which is handed to `handle`
+            beside the claim. None: nothing, and the claim was settled.
     """
 
     noun: str
     concurrency: int
     handle: Callable[..., Awaitable[None]]
     gate: Callable[[], Awaitable[float]] | None = None
-    prepare: Callable[..., Any] | None = None
+    prepare: "Prepare | None" = None
+
+
+class Prepare(Protocol):
+    """Says what is to be done now for claims."""
+
+    def __call__(self, session: Session, actor: Actor, now: datetime, *, claims: Sequence[Claim]) -> Sequence[Any]:
+        """Return a step for each claim; None for one that nothing is owed for any more, which is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,10 @@ class WorkLoop:
         closed_s = await self._work.gate() if self._work.gate is not None else 0.0
         if closed_s > 0:
             return await self._sleep(self._now() + timedelta(seconds=closed_s))
+        if self._running and free < self._work.concurrency:
+            # Those that ended together make room together: one look for all of them.
+            await asyncio.sleep(GATHER_S)
+            free = self._work.concurrency - len(self._running)
         found = await self._look(free)
         for claim, step in found.claims:
             task = group.create_task(self._handle(claim, step), name=f"{claim.noun}:{claim.key}")
@@ -148,7 +160,8 @@ class WorkLoop:
             if self._work.prepare is None:
                 return await self._work.handle(claim)
             if step is _UNPREPARED:
-                step = await self._database.run(self._work.prepare, actor=self._actor, now=self._now(), claim=claim)
+                prepare = self._work.prepare
+                (step,) = await self._database.run(prepare, actor=self._actor, now=self._now(), claims=[claim])
             if step is not None:
                 await self._work.handle(claim, step)
         except DatabaseError as error:
@@ -165,14 +178,38 @@ class WorkLoop:
             self._log.warning("database_unavailable", key=claim.key, error=failure.message)
 
 
-def look(
-    session: Session, actor: Actor, now: datetime, *, work: Work, limit: int, prepare: Callable[..., Any] | None
-) -> Look:
+def look(session: Session, actor: Actor, now: datetime, *, work: Work, limit: int, prepare: Prepare | None) -> Look:
     """Claim what is due of one noun, the nearest deadline first, and say what is to be done about each."""
     claims = owed.claim(session, work.noun, now=now, limit=limit, lease=LEASE)
-    steps = [(claim, _UNPREPARED if prepare is None else prepare(session, actor, now, claim=claim)) for claim in claims]
-    taken = tuple((claim, step) for claim, step in steps if step is not None)
+    if prepare is None:
+        steps: Sequence[Any] = [_UNPREPARED] * len(claims)
+    else:
+        steps = prepare(session, actor, now, claims=claims) if claims else ()
+    taken = tuple((claim, step) for claim, step in zip(claims, steps, strict=True) if step is not None)
     return Look(taken, owed.next_due(session, [work.noun]) if len(taken) < limit else None)
+
+
+def one_by_one(find: Callable[..., Any]) -> Prepare:
+    """Prepare by `find(session, actor, now, key)`: what it returns is the step.
+
+    None, or a NotFoundError: the thing is gone or done, and its claim is settled.
+    """
+
+    def prepare(session: Session, actor: Actor, now: datetime, *, claims: Sequence[Claim]) -> Sequence[Any]:
+        steps = [_found(find, session, actor, now, claim.key) for claim in claims]
+        for claim, step in zip(claims, steps, strict=True):
+            if step is None:
+                owed.settle(session, claim)
+        return steps
+
+    return prepare
+
+
+def _found(find: Callable[..., Any], session: Session, actor: Actor, now: datetime, key: str) -> Any:
+    try:
+        return find(session, actor, now, key)
+    except NotFoundError:
+        return None
 
 
 def settle(session: Session, actor: Actor, now: datetime, *, claim: Claim, again: datetime | None = None) -> None:

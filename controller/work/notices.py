@@ -16,9 +16,9 @@ from controller.notify.templates import render
 from controller.services import notices, owed
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.work.loop import Work, settle
+from controller.work.loop import Work, one_by_one
+from controller.work.together import Together, each
 
 ACTOR: Final = Actor.system("work.notices")
 # With the rows' own back-off about a quarter of an hour.
@@ -30,7 +30,8 @@ class Notices:
     """Handles one row of noun "notices"."""
 
     def __init__(self, database: Database, notifier: Notifier, now: Callable[[], datetime]) -> None:
-        self._database, self._notifier, self._now = database, notifier, now
+        self._notifier = notifier
+        self._records = Together(database, ACTOR, now, each)
         self._log = structlog.get_logger("controller.work").bind(noun=notices.NOUN)
 
     def work(self) -> Work:
@@ -46,9 +47,7 @@ class Notices:
         except NotifyError as error:
             self._log.warning("notice_not_sent", notice=work.id, kind=work.kind, error=str(error))
             sure = isinstance(error, NotSentError) and not work.may_have_left
-            await self._database.run(
-                record_failure, actor=ACTOR, now=self._now(), claim=claim, error=str(error), sure=sure
-            )
+            await self._records.add((record_failure, {"claim": claim, "error": str(error), "sure": sure}))
         else:
             self._log.info("notice_sent", notice=work.id, kind=work.kind, channel=work.channel)
             # Taken by the side that is responsible for delivering it; nothing more will be heard of it.
@@ -57,20 +56,16 @@ class Notices:
     async def _end(self, claim: Claim, outcome: str, *, reference: str | None = None, error: str | None = None) -> None:
         if outcome == "undeliverable":
             self._log.warning("notice_undeliverable", notice=claim.key, error=error)
-        await self._database.run(
-            record, actor=ACTOR, now=self._now(), claim=claim, outcome=outcome, reference=reference, error=error
-        )
+        told = {"claim": claim, "outcome": outcome, "reference": reference, "error": error}
+        await self._records.add((record, told))
 
 
-def look(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> notices.NoticeWork | None:
-    """Return the notice if it is still owed, written down as one that may leave; None, and settled, otherwise."""
-    try:
-        work = notices.attempt(session, actor, now, notice_id=claim.key)
-    except NotFoundError:
-        work = None
-    if work is None:
-        settle(session, actor, now, claim=claim)
-    return work
+def attempt(session: Session, actor: Actor, now: datetime, key: str) -> notices.NoticeWork | None:
+    """Return the notice if it is still owed, written down as one that may leave."""
+    return notices.attempt(session, actor, now, notice_id=key)
+
+
+look: Final = one_by_one(attempt)
 
 
 def record_failure(session: Session, actor: Actor, now: datetime, *, claim: Claim, error: str, sure: bool) -> None:

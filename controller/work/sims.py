@@ -1,48 +1,50 @@
-"""SIMs at the carrier: what is owed now, one call within the account's lane, what was observed.
+"""SIMs at the carrier: one call within the account's lane for what is owed now, and what was observed.
 
 The operation is written before the call, so a crash after the effect leaves a call without an outcome: that, like a
 lost answer, is read before anything is asked again. An accepted change is waited for by webhook, and polled ever more
-rarely.
+rarely. What is written before and after a call is `controller.work.sim_records`.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import update
-from sqlmodel import Session, col, select
 
 from controller.carrier.lane import Lane
 from controller.carrier.port import (
-    Accepted,
     BusyError,
     Carrier,
     CarrierError,
-    Done,
-    HubSetting,
     NotUnderstoodError,
     Observation,
     OperationState,
-    PlanSetting,
     RefusedError,
-    Setting,
     ThrottledError,
     UnknownOutcomeError,
     UnknownSimError,
     UnreachableError,
 )
-from controller.domain.sim import SimState as State
-from controller.services import lanes, owed, sims
+from controller.services import lanes, sims
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.services.errors import NotFoundError
 from controller.services.owed import Claim
-from controller.tables.owed import Owed
-from controller.tables.sims import Operation, SimState
-from controller.work.loop import Work, settle
+from controller.work.loop import Work
+from controller.work.sim_records import (
+    Ask,
+    Read,
+    Step,
+    observed_words,
+    prepare,
+    record_answer,
+    record_failure,
+    record_read,
+    record_refused,
+    record_unknown,
+    waiting_for_effect,
+)
+from controller.work.together import Together, each
 
 ACTOR: Final = Actor.system("work.sims")
 BUSY_PAUSE: Final = timedelta(seconds=5)
@@ -67,32 +69,6 @@ PAGE_AHEAD: Final = timedelta(seconds=1)
 PAGE_LASTS: Final = timedelta(seconds=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask the carrier for the setting, under this operation."""
-
-    operation_id: str
-    iccid: str
-    setting: Setting
-    never_parks: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Read the SIM: the outcome of `operation` is not known."""
-
-    work: sims.SimWork
-    operation: sims.OperationView
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether the operation asked for what is still intended; another may yet take effect against it."""
-        return self.operation.asked == self.work.intended
-
-
-Step = Ask | Read
-
-
 class Sims:
     """Handles one row of noun "sims". `first_poll` is how soon an accepted change is looked at without a webhook."""
 
@@ -108,6 +84,7 @@ class Sims:
         first_poll: timedelta,
     ) -> None:
         self._database, self._carrier, self._lane, self._now = database, carrier, lane, now
+        self._records = Together(database, ACTOR, now, each)
         self._account, self._holder, self._first_poll = account, holder, first_poll
         self._held_until: datetime | None = None
         # What the last list page showed of others than the SIM it was read for.
@@ -141,7 +118,9 @@ class Sims:
         """Let the lane go, so that another process need not wait for the lease."""
         if self._held_until is not None:
             self._held_until = None
-            await self._run(lanes.release, account=self._account, holder=self._holder)
+            await self._database.run(
+                lanes.release, actor=ACTOR, now=self._now(), account=self._account, holder=self._holder
+            )
 
     async def handle(self, claim: Claim, step: Step) -> None:
         """Do the next step for one SIM, or give it back if the lane was held meanwhile."""
@@ -159,10 +138,10 @@ class Sims:
         """Nothing was asked; look again when the lane opens."""
         after = timedelta(seconds=self._lane.due_in())
         if isinstance(step, Read):
-            await self._run(record_failure, claim=claim, error=LANE_HELD, never_parks=True, after=after)
+            await self._record(record_failure, claim=claim, error=LANE_HELD, never_parks=True, after=after)
             return
         operation = {"operation_id": step.operation_id, "error": LANE_HELD}
-        await self._run(record_refused, claim=claim, **operation, never_parks=True, after=after)
+        await self._record(record_refused, claim=claim, **operation, never_parks=True, after=after)
 
     async def _ask(self, claim: Claim, step: Ask) -> None:
         try:
@@ -171,10 +150,10 @@ class Sims:
             self._lane.failed()
             self._log.warning("carrier_outcome_unknown", operation=step.operation_id, error=str(error))
             # Due at once: the next look reads.
-            await self._run(record_unknown, claim=claim, operation_id=step.operation_id, error=str(error))
+            await self._record(record_unknown, claim=claim, operation_id=step.operation_id, error=str(error))
         except CarrierError as error:
             self._blame(error)
-            await self._run(
+            await self._record(
                 record_refused,
                 claim=claim,
                 operation_id=step.operation_id,
@@ -185,7 +164,7 @@ class Sims:
         else:
             self._lane.worked()
             again = self._on_the_grid(self._now() + self._first_poll)
-            await self._run(record_answer, claim=claim, operation_id=step.operation_id, answer=result, again=again)
+            await self._record(record_answer, claim=claim, operation_id=step.operation_id, answer=result, again=again)
 
     async def _read(self, claim: Claim, step: Read) -> None:
         try:
@@ -194,7 +173,7 @@ class Sims:
         except CarrierError as error:
             self._blame(error)
             safe = step.work.is_safe_direction or _passes(error)
-            await self._run(record_failure, claim=claim, error=str(error), never_parks=safe, after=_pause(error))
+            await self._record(record_failure, claim=claim, error=str(error), never_parks=safe, after=_pause(error))
             return
         self._lane.worked()
         await self._record_read(claim, step, progress, observation)
@@ -205,14 +184,15 @@ class Sims:
         as_intended = observed_words(observation) == step.work.intended
         settled = as_intended and (step.is_asked_for or progress in ENDED)
         again = None if settled else self._poll(step, progress, as_intended=as_intended)
-        await self._run(record_read, claim=claim, step=step, observation=observation, settled=settled, again=again)
+        await self._record(record_read, claim=claim, step=step, observation=observation, settled=settled, again=again)
 
     async def _look_at(self, step: Read) -> Observation:
         """Read the SIM: alone when an outcome is unknown, else on one page with others whose change is waited for."""
         if step.operation.outcome != "accepted":
             return await self._carrier.read(step.work.iccid)
         until = self._now() + PAGE_AHEAD
-        others = await self._run(waiting_for_effect, until=until, beside=step.work.sim_id, limit=PAGE - 1)
+        wanted = {"until": until, "beside": step.work.sim_id, "limit": PAGE - 1}
+        others = await self._database.run(waiting_for_effect, actor=ACTOR, now=self._now(), **wanted)
         page = await self._carrier.read_many([step.work.iccid, *others])
         found = {each.iccid: (each, self._now()) for each in page}
         mine = found.pop(step.work.iccid, None)
@@ -271,173 +251,8 @@ class Sims:
             self._lane.worked()
         self._log.warning("carrier_call_failed", kind=type(error).__name__, error=str(error))
 
-    async def _run(self, f: Callable[..., Any], **kwargs: Any) -> Any:
-        return await self._database.run(f, actor=ACTOR, now=self._now(), **kwargs)
-
-
-def prepare(session: Session, actor: Actor, now: datetime, *, claim: Claim) -> Step | None:
-    """Say what to do for the SIM now, and write the operation of a call; None, and settled, if nothing is owed."""
-    try:
-        work = sims.look(session, actor, now, sim_id=claim.key)
-    except NotFoundError:
-        settle(session, actor, now, claim=claim)
-        return None
-    if work.open_operation is not None:
-        return Read(work, work.open_operation)
-    if work.matches or not work.intended:
-        settle(session, actor, now, claim=claim)
-        return None
-    operation_id = sims.begin(session, actor, now, sim_id=work.sim_id, asked=work.intended)
-    return Ask(operation_id, work.iccid, setting_of(work.intended), work.is_safe_direction)
-
-
-def record_answer(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    claim: Claim,
-    operation_id: str,
-    answer: Accepted | Done,
-    again: datetime,
-) -> None:
-    """Record that the carrier did it, or will."""
-    if isinstance(answer, Accepted):
-        sims.end(session, actor, now, operation_id=operation_id, outcome="accepted", reference=answer.operation)
-        _look_again(session, claim, again)
-        return
-    sims.end(session, actor, now, operation_id=operation_id, outcome="done")
-    # First the claim, then the observation: one that does not match owes a new look.
-    owed.settle(session, claim)
-    observe(session, actor, now, observation=answer.observation)
-
-
-def record_unknown(
-    session: Session, actor: Actor, now: datetime, *, claim: Claim, operation_id: str, error: str
-) -> None:
-    """Record that nobody knows whether it happened."""
-    sims.end(session, actor, now, operation_id=operation_id, outcome="unknown", error=error)
-    owed.postpone(session, claim, error, now, safe_direction=True)
-
-
-def record_refused(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    claim: Claim,
-    operation_id: str,
-    error: str,
-    never_parks: bool,
-    after: timedelta | None,
-) -> None:
-    """Record that nothing happened, and why."""
-    sims.end(session, actor, now, operation_id=operation_id, outcome="refused", error=error)
-    owed.postpone(session, claim, error, now, safe_direction=never_parks, after=after)
-
-
-def record_failure(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    claim: Claim,
-    error: str,
-    never_parks: bool,
-    after: timedelta | None,
-) -> None:
-    """Record that the SIM could not be read."""
-    del actor
-    owed.postpone(session, claim, error, now, safe_direction=never_parks, after=after)
-
-
-def record_read(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    claim: Claim,
-    step: Read,
-    observation: Observation,
-    settled: bool,
-    again: datetime | None,
-) -> None:
-    """Record what was read of a SIM with an open operation, which is over if the SIM is not looked at `again`."""
-    if settled:
-        sims.end(session, actor, now, operation_id=step.operation.id, outcome="done")
-        owed.settle(session, claim)
-        observe(session, actor, now, observation=observation)
-        return
-    if again is None:
-        sims.end(session, actor, now, operation_id=step.operation.id, outcome="refused", error="read: not in effect")
-    undisturbed = _look_again(session, claim, again or now)
-    if observed_words(observation) != step.work.observed:
-        # News that is not what is intended owes a look at once; the same words again must not, or it would spin.
-        observe(session, actor, now, observation=observation)
-    if undisturbed and again is not None:
-        # What was asked for is on its way all the same: the look keeps its time.
-        _plan(session, claim, again)
-
-
-def waiting_for_effect(
-    session: Session, actor: Actor, now: datetime, *, until: datetime, beside: str, limit: int
-) -> list[str]:
-    """Return the ICCIDs of other SIMs whose accepted change is to be looked at by `until`, the most urgent first."""
-    del actor, now
-    statement = (
-        select(SimState.iccid)
-        .join(Owed, (col(Owed.noun) == sims.NOUN) & (col(Owed.key) == SimState.id))
-        .join(Operation, col(Operation.sim_id) == SimState.id)
-        .where(col(Operation.ended_at).is_(None), Operation.outcome == "accepted", SimState.id != beside)
-        .where(Owed.due <= until, col(Owed.parked_at).is_(None))
-        .order_by(col(Owed.deadline).is_(None), col(Owed.deadline), SimState.iccid)
-    )
-    # One SIM may have two changes under way; the page holds it once.
-    return list(dict.fromkeys(session.exec(statement.limit(2 * limit))))[:limit]
-
-
-def observe(session: Session, actor: Actor, now: datetime, *, observation: Observation) -> bool:
-    """Take one observation in; late and repeated ones are told by their version."""
-    return sims.observe(
-        session,
-        actor,
-        now,
-        iccid=observation.iccid,
-        observed=observed_words(observation),
-        version=observation.version,
-        at=observation.at,
-        seen_imei=observation.seen_imei,
-        counted_mb=observation.counted_use_mb,
-        uncounted_mb=observation.uncounted_use_mb,
-    )
-
-
-def setting_of(words: dict[str, Any]) -> Setting:
-    """Translate the services' words into the port's."""
-    if "state" in words:
-        return HubSetting(State(words["state"]))
-    return PlanSetting(words["allowance_mb"], words["tier"], words["backup"])
-
-
-def observed_words(observation: Observation) -> dict[str, Any]:
-    """Translate the port's words into the services'."""
-    setting = observation.setting
-    if isinstance(setting, HubSetting):
-        return {"state": setting.state.value}
-    return {"allowance_mb": setting.allowance_mb, "tier": setting.speed_tier, "backup": setting.backup}
-
-
-def _look_again(session: Session, claim: Claim, at: datetime) -> bool:
-    """End the claim until `at`; False if it was marked meanwhile. It keeps its deadline: asked anew is as urgent."""
-    undisturbed = owed.settle(session, claim, again=at)
-    if undisturbed:
-        _plan(session, claim, at)
-    return undisturbed
-
-
-def _plan(session: Session, claim: Claim, at: datetime) -> None:
-    mine = (col(Owed.noun) == claim.noun) & (col(Owed.key) == claim.key)
-    session.connection().execute(update(Owed).where(mine).values(due=at, deadline=claim.deadline))
+    async def _record(self, f: Callable[..., Any], **arguments: Any) -> None:
+        await self._records.add((f, arguments))
 
 
 def _passes(error: CarrierError) -> bool:

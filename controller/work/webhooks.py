@@ -3,27 +3,28 @@
 An operation that ended says only "look at the SIM": its row becomes due, and the work loop reads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from controller.carrier.port import (
     Carrier,
     NotUnderstoodError,
     Observation,
+    OperationNews,
     OperationState,
     UntrustedWebhookError,
     Webhook,
 )
-from controller.services import owed, sims
+from controller.services import sims
 from controller.services.actor import Actor
 from controller.services.database import Database
-from controller.tables.sims import SimState
-from controller.work.sims import observe
+from controller.work.sim_records import seen_of
+from controller.work.together import Together
 
 PATH: Final = "/hooks/carrier"
 LARGEST: Final = 64 * 1024
@@ -33,6 +34,7 @@ ACTOR: Final = Actor.system("carrier.webhook")
 def carrier_router(database: Database, carrier: Carrier, secret: str, now: Callable[[], datetime]) -> APIRouter:
     """Make the route. 204 settles a webhook; 400 and 401 are answered to what is not one; 413 to what is too large."""
     router = APIRouter()
+    taking = Together(database, ACTOR, now, take_webhooks)
     log = structlog.get_logger("controller.carrier")
 
     @router.post(PATH, status_code=204, response_class=Response, tags=["hooks"])
@@ -51,20 +53,19 @@ def carrier_router(database: Database, carrier: Carrier, secret: str, now: Calla
         except NotUnderstoodError as error:
             log.warning("webhook_not_understood", error=str(error))
             return Response(status_code=400)
-        await database.run(take_webhook, actor=ACTOR, now=now(), webhook=webhook)
+        await taking.add(webhook)
         return Response(status_code=204)
 
     return router
 
 
-def take_webhook(session: Session, actor: Actor, now: datetime, *, webhook: Webhook) -> None:
-    """Record what a webhook says, once: with its event's id, or not at all."""
-    if not sims.seen_event(session, actor, now, event_id=webhook.event_id):
-        return
-    for item in webhook.news:
-        if isinstance(item, Observation):
-            observe(session, actor, now, observation=item)
-        elif item.state is not OperationState.RUNNING:
-            row = session.exec(select(SimState).where(SimState.iccid == item.iccid)).first()
-            if row is not None and not sims.is_as_intended(row):
-                owed.mark(session, sims.NOUN, row.id, now=now)
+def take_webhooks(session: Session, actor: Actor, now: datetime, *, items: Sequence[Webhook]) -> list[None]:
+    """Record what webhooks say, each once: with its event's id, or not at all."""
+    # A copy in the same batch says the same: it is left out like one that came before.
+    events = {webhook.event_id: webhook for webhook in items}
+    new = sims.new_events(session, now, events)
+    news = [item for id_, webhook in events.items() if id_ in new for item in webhook.news]
+    sims.observe_many(session, actor, now, [seen_of(item) for item in news if isinstance(item, Observation)])
+    moved = [item for item in news if isinstance(item, OperationNews) and item.state is not OperationState.RUNNING]
+    sims.doubt(session, now, [item.iccid for item in moved])
+    return [None] * len(items)

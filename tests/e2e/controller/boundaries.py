@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[Any, str]] = {
     "dispatch": (FileCourier, "order"),
 }
 RECORDS = {"sims": {"record_answer"}, "notices": {"record"}, "hubs": {"published"}, "dispatch": {"record_taken"}}
+MODULES = {"sim_records": "sims", **{noun: noun for noun in RECORDS}}
 BOUNDARIES = [f"{noun}:{place}" for noun in CALLS for place in PLACES]
 
 
@@ -58,9 +59,10 @@ def plant_records() -> None:
 
     @functools.wraps(run)
     async def recorded(self: Database, f: Callable[..., Any], **kwargs: Any) -> Any:
-        noun = f.__module__.rpartition(".")[2]
-        if f.__name__ in RECORDS.get(noun, ()):
-            die(f"{noun}:before the record")
+        for each in (f, *(item[0] for item in kwargs.get("items", ()) if isinstance(item, tuple))):
+            noun = MODULES.get(each.__module__.rpartition(".")[2], "")
+            if each.__name__ in RECORDS.get(noun, ()):
+                die(f"{noun}:before the record")
         return await run(self, f, **kwargs)
 
     Database.run = recorded  # type: ignore[method-assign]  # planted

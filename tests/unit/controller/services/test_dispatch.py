@@ -44,7 +44,7 @@ def fates(session: Session, actor: Actor, now: Any, *, hub_id: str) -> list[str]
 def test_the_courier_is_told_name_address_and_reference_once(home: Household) -> None:
     order = ordered(home)
     claim = claimed(home)
-    told = home.run(work.look, claim=claim)
+    told = home.run(work.look, claims=[claim])[0]
     assert (told.reference, told.holder_name, told.postcode) == (order.id, "A. Customer", "AB1 2CD")
     home.run(work.record_taken, claim=claim, courier_reference="C-7")
     assert not home.claim("dispatch", 5)
@@ -62,7 +62,7 @@ def test_an_order_that_nobody_was_told_of_is_cancelled_in_silence(home: Househol
 def test_an_order_that_the_courier_may_have_is_stopped_by_a_person(home: Household) -> None:
     """A crash after the courier was told and before that was recorded."""
     order = ordered(home)
-    assert home.run(work.look, claim=claimed(home)) is not None
+    assert home.run(work.look, claims=[claimed(home)])[0] is not None
     home.run(lambda session, actor, now: dispatch.cancel(session, order.fault_id, now))
     assert open_kinds(home) == [tasks.STOP_PARCEL]
 

@@ -141,7 +141,7 @@ def test_what_may_have_left_is_followed_by_its_withdrawal(home: Household) -> No
     """A crash after the message left and before that was recorded."""
     fault_id = fixed(home)
     row = of_kind(home, fault_id, "switch_off")[0]
-    assert home.run(work.look, claim=claims(home)[row.id]) is not None
+    assert home.run(work.look, claims=[claims(home)[row.id]])[0] is not None
     breaks_again(home)
     assert len(of_kind(home, fault_id, "switch_off_withdrawn")) == 2
 
@@ -150,7 +150,7 @@ def test_what_certainly_did_not_leave_is_not(home: Household) -> None:
     fault_id = fixed(home)
     row = of_kind(home, fault_id, "switch_off")[0]
     claim = claims(home)[row.id]
-    attempt = home.run(work.look, claim=claim)
+    attempt = home.run(work.look, claims=[claim])[0]
     assert attempt is not None
     assert not attempt.may_have_left
     home.run(work.record_failure, claim=claim, error="no connection", sure=True)
@@ -162,10 +162,10 @@ def test_an_attempt_in_doubt_is_not_undone_by_a_later_failure(home: Household) -
     fault_id = fixed(home)
     row = of_kind(home, fault_id, "switch_off")[0]
     claim = claims(home)[row.id]
-    home.run(work.look, claim=claim)
+    home.run(work.look, claims=[claim])[0]
     home.run(work.record_failure, claim=claim, error="answer lost", sure=False)
     home.pass_time(minutes=1)
-    again = home.run(work.look, claim=claims(home)[row.id])
+    again = home.run(work.look, claims=[claims(home)[row.id]])[0]
     assert again is not None
     assert again.may_have_left
     breaks_again(home)
@@ -191,7 +191,7 @@ def test_a_notice_that_keeps_failing_is_undeliverable_after_a_bounded_number_of_
     for attempt in range(work.MOST_ATTEMPTS):
         claim = claims(home)[row.id]
         assert claim.attempts == attempt
-        home.run(work.look, claim=claim)
+        home.run(work.look, claims=[claim])[0]
         home.run(work.record_failure, claim=claim, error="no connection", sure=True)
         home.pass_time(minutes=6)
     assert row.id not in claims(home)
@@ -204,5 +204,5 @@ def test_a_second_look_at_a_settled_notice_sends_nothing(home: Household) -> Non
     row = of_kind(home, fault_id, "switch_off")[0]
     claim = claims(home)[row.id]
     home.run(notices.record, notice_id=row.id, outcome="delivered")
-    assert home.run(work.look, claim=claim) is None
+    assert home.run(work.look, claims=[claim])[0] is None
     assert row.id not in claims(home)

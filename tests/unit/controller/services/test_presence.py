@@ -62,7 +62,7 @@ def publish(home: Household) -> bool:
     """Work a hub's row off as work/hubs.py does; True if something was to be published."""
     held = claim(home)
     assert held is not None
-    due = home.run(compose, claim=held)
+    due = home.run(compose, claims=[held])[0]
     if due is None:
         return False
     document, covered = due
