@@ -154,7 +154,16 @@ async def test_refused_names_are_counted_by_category_and_told_to_nobody(home: Ho
     await home.agent.stop(signal.SIGKILL)
     try:
         assert "no servers could be reached" in await home.dig("secret-listed.example", HUB_LAN)
+        # By TCP dnsmasq learns at once that nobody counts there, and hangs up.
+        assert "end of file" in await home.dig("secret-listed.example", HUB_LAN, "+tcp")
         assert await home.dig("allowed.example", HUB_LAN) == "NOERROR"
+        # A client waits no longer than the agent is away: its next life refuses by name again, at once.
+        began = time.monotonic()
+        await home.agent.start()
+        async with asyncio.timeout(10):
+            while await home.dig("secret-listed.example", HUB_LAN) != "NXDOMAIN":
+                await asyncio.sleep(0.05)
+        assert time.monotonic() - began < 6.0
     finally:
         # Its next life ends the filter that the dead one left behind.
         await home.open()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -64,15 +65,15 @@ class MemoryWatch(RuleSetWatch):
 
 
 class WatchedHost(MemoryHost):
-    """Host tools whose kernel tells of changes; `ran` lists what was run. A tool takes a moment, as a process does."""
+    """Host tools whose kernel tells of changes; `ran` counts by tool and verb. A tool takes a moment, as processes do."""
 
     def __init__(self) -> None:
         super().__init__()
         self.watch = MemoryWatch()
-        self.ran: list[tuple[str, ...]] = []
+        self.ran: Counter[str] = Counter()
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
-        self.ran.append(tuple(argv))
+        self.ran[" ".join(argv[:3])] += 1
         done = await super().run(argv, stdin=stdin, deadline_s=deadline_s)
         if argv[:3] == ["nft", "-j", "-f"]:
             self.watch.tell()
