@@ -65,7 +65,7 @@ class MemoryWatch(RuleSetWatch):
 
 
 class WatchedHost(MemoryHost):
-    """Host tools whose kernel tells of changes; `ran` counts by tool and verb. A tool takes a moment, as processes do."""
+    """Host tools whose kernel tells of changes; `ran` counts by tool and verb. Each takes a moment."""
 
     def __init__(self) -> None:
         super().__init__()
