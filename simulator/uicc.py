@@ -141,6 +141,14 @@ class _Selection:
     response: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class PhonebookEntry:
+    """A number and whose it is."""
+
+    number: str
+    text: str
+
+
 @dataclass(slots=True)
 class Uicc:
     """A card. `pin1.enabled` decides whether a modem has to unlock it after each reset."""
@@ -149,6 +157,7 @@ class Uicc:
     pin1: PinState = field(default_factory=lambda: PinState("1234", "12345678"))
     pin2: PinState = field(default_factory=lambda: PinState("5678", "87654321"))
     files: dict[int, File] = field(default_factory=dict)
+    phonebook: dict[int, PhonebookEntry] = field(default_factory=dict)  # as a modem's +CPBR shows it
     _selected: _Selection = field(default_factory=_Selection)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from simulator.modem.port import PortSettings
 from simulator.radio.bearers import PdpContext
+from simulator.uicc import PhonebookEntry
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Stored:
     profile: PortSettings | None = None  # AT&W
     contexts: dict[int, PdpContext] = field(default_factory=dict)
     messages: dict[str, dict[int, StoredMessage]] = field(default_factory=lambda: {"ME": {}, "SM": {}, "SR": {}})
+    phonebook: dict[int, PhonebookEntry] = field(default_factory=dict)
     service_centre: str = ""
     saved_counters: tuple[int, int] = (0, 0)
     flags: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from simulator.modem.commands import (
     identity,
     network,
     packet,
+    phonebook,
     power,
     quectel,
     security,
@@ -29,7 +30,7 @@ from simulator.modem.table import Commands, Table
 if TYPE_CHECKING:
     from simulator.modem.device import SimulatedModem
 
-_GENERIC = (basic, identity, security, network, packet, power, sms, supplementary)
+_GENERIC = (basic, identity, security, network, packet, phonebook, power, sms, supplementary)
 
 
 _VENDORS: Mapping[str, tuple[Commands, type[Habits]]] = {

@@ -142,6 +142,31 @@ def signal(request: Request) -> Answer:
 COMMANDS.fixed("^HCSQ", Op.TEST, ('^HCSQ: "NOSERVICE","GSM","WCDMA","LTE"',))
 
 
+@COMMANDS.on("^MONSC")
+def serving_cell(request: Request) -> Answer:
+    """^MONSC: the serving cell: network, channel, cell id, PCI and TAC in hexadecimal, RSRP, RSRQ, RSSI."""
+    cell, heard = request.modem.registration.cell, measure(request)
+    if cell is None or heard is None:
+        return ("^MONSC: NONE",)
+    place = f"{cell.plmn[:3]},{cell.plmn[3:]},{cell.earfcn},{cell.cell_id:X},{cell.pci:X},{cell.tac:X}"
+    return (f"^MONSC: LTE,{place},{heard.rsrp:.0f},{heard.rsrq:.0f},{heard.rssi:.0f}",)
+
+
+@COMMANDS.on("^MONNC")
+def neighbour_cells(request: Request) -> Answer:
+    """^MONNC: the neighbours of the same network: channel, PCI, RSRP, RSRQ, RSSI."""
+    modem = request.modem
+    serving, now = modem.registration.cell, modem.agenda.now
+    others = [cell for cell in modem.air.usable(now) if serving and cell is not serving and cell.plmn == serving.plmn]
+    heard = [(cell, modem.air.measure(cell, now)) for cell in others]
+    lines = (f"^MONNC: LTE,{c.earfcn},{c.pci:X},{h.rsrp:.0f},{h.rsrq:.0f},{h.rssi:.0f}" for c, h in heard)
+    return tuple(lines) or ("^MONNC: NONE",)
+
+
+for _name in ("^MONSC", "^MONNC"):
+    COMMANDS.fixed(_name, Op.TEST, ())
+
+
 @COMMANDS.on("^SYSINFOEX")
 def system_information(request: Request) -> Answer:
     """^SYSINFOEX: service, domain, roaming, card, lock, system and submode with their names."""

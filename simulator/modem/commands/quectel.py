@@ -11,6 +11,7 @@ from simulator.modem.syntax import Op
 from simulator.modem.table import Commands, Request
 from simulator.modem.timekeeping import quarters
 from simulator.radio import operator_of
+from simulator.radio.bearers import PdpContext
 
 COMMANDS = Commands()
 _POWER_DOWN_S = 5.0
@@ -263,6 +264,28 @@ def activate_sockets(request: Request) -> None:
 def deactivate_sockets(request: Request) -> None:
     """+QIDEACT=cid: take a context down."""
     request.modem.release_bearer(request.number(0, low=1, high=16))
+
+
+# +QICSGP's numbers for what +CGDCONT calls by name.
+_CONTEXT_TYPES = {1: "IP", 2: "IPV6", 3: "IPV4V6"}
+
+
+@COMMANDS.on("+QICSGP", Op.SET)
+def socket_context(request: Request) -> Answer:
+    """+QICSGP=cid[,type,apn[,user,password[,auth]]]: the same context +CGDCONT and +CGAUTH know; a cid alone reads."""
+    contexts, cid = request.modem.bearers.contexts, request.number(0, low=1, high=16)
+    if len(request.args) == 1:
+        held = contexts.get(cid)
+        if held is None:
+            return ('+QICSGP: 0,"","","",0',)
+        number = next((number for number, name in _CONTEXT_TYPES.items() if name == held.kind), 0)
+        return (f'+QICSGP: {number},"{held.apn}","{held.user}","{held.password}",{held.auth}',)
+    kind, auth = _CONTEXT_TYPES[request.number(1, low=1, high=3)], request.number(5, 0, high=3)
+    contexts[cid] = PdpContext(cid, kind, request.text(2, ""), "", auth, request.text(3, ""), request.text(4, ""))
+    return None
+
+
+COMMANDS.fixed("+QICSGP", Op.TEST, ("+QICSGP: (1-16),(1-3),<APN>,<username>,<password>,(0-3)",))
 
 
 @COMMANDS.on("$QCRMCALL", Op.SET, pace="bearer", needs="sim")

@@ -122,6 +122,19 @@ def pin_counters(request: Request) -> Answer:
     return (f"+SPIC: {first.tries},{first.puk_tries},{second.tries},{second.puk_tries}",)
 
 
+@COMMANDS.on("+SIMCOMATI")
+def module_information(request: Request) -> Answer:
+    """+SIMCOMATI: what ATI says, without the capabilities."""
+    modem = request.modem
+    made = modem.personality
+    return (
+        f"Manufacturer: {made.manufacturer}",
+        f"Model: {made.model}",
+        f"Revision: {made.revision}",
+        f"IMEI: {modem.imei}",
+    )
+
+
 @COMMANDS.on("+CPSI", Op.READ)
 def system_information(request: Request) -> Answer:
     """+CPSI?: system, mode, network, TAC in 0x-hex, cell id decimal, levels in tenths."""

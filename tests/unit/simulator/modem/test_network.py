@@ -268,3 +268,26 @@ def test_a_network_that_refused_is_asked_again_when_it_is_wanted_by_name() -> No
     assert modem.value("AT+CREG?") == "0,3"
     assert modem.ask('AT+COPS=1,2,"23430"') == ["OK"]
     assert modem.value("AT+CREG?") == "0,1"
+
+
+def test_huaweis_cells_are_written_in_hexadecimal() -> None:
+    modem = terminal("huawei-me909")
+    modem.ask("AT^CURC=0")
+    cell = modem.modem.registration.cell
+    assert cell is not None
+    start = f"^MONSC: LTE,{cell.plmn[:3]},{cell.plmn[3:]},{cell.earfcn},{cell.cell_id:X},{cell.pci:X},{cell.tac:X},-"
+    (line, final) = modem.ask("AT^MONSC")
+    assert line.startswith(start)
+    assert (line.count(","), final) == (9, "OK")
+    assert all(line.startswith(("^MONNC: LTE,", "^MONNC: NONE")) for line in modem.ask("AT^MONNC")[:-1])
+    modem.ask("AT+CFUN=4")
+    assert modem.ask("AT^MONSC") == ["^MONSC: NONE", "OK"]
+
+
+def test_simcoms_network_mode_is_kept_and_its_receiver_has_no_position() -> None:
+    modem = terminal("simcom-sim7600")
+    assert modem.ask("AT+CNMP=38") == ["OK"]
+    assert modem.value("AT+CNMP?") == "38"
+    assert modem.ask("AT+CNMP=3")[-1].startswith("+CME ERROR")
+    assert modem.ask("AT+CGPSINFO") == ["+CGPSINFO: ,,,,,,,,", "OK"]
+    assert modem.ask("AT+SIMCOMATI")[3:] == [f"IMEI: {modem.modem.imei}", "OK"]

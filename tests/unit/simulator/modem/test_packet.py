@@ -169,3 +169,15 @@ def test_what_can_be_dialled(number: str, outcome: str) -> None:
     modem = terminal()
     modem.ask('AT+CGDCONT=1,"IP","everywhere"')
     assert modem.ask(f"ATD{number}")[-1].startswith(outcome)
+
+
+def test_quectels_socket_contexts_are_the_contexts_everybody_knows() -> None:
+    modem = terminal()
+    assert modem.ask("AT+QICSGP=2") == ['+QICSGP: 0,"","","",0', "OK"]
+    assert modem.ask('AT+QICSGP=2,3,"everywhere","user","secret",2') == ["OK"]
+    assert modem.ask("AT+QICSGP=2") == ['+QICSGP: 3,"everywhere","user","secret",2', "OK"]
+    assert '+CGDCONT: 2,"IPV4V6","everywhere"' in "\n".join(modem.ask("AT+CGDCONT?"))
+    assert '+CGAUTH: 2,2,"user",""' in modem.ask("AT+CGAUTH?")
+    assert modem.ask("AT+QIACT=2") == ["OK"]
+    assert modem.ask("AT+QIACT?")[0].startswith('+QIACT: 2,1,1,"10.')
+    assert modem.ask('AT+QICSGP=2,4,"x"') == ["+CME ERROR: 50"]
