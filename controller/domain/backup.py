@@ -10,6 +10,7 @@ from controller.domain.facts import Facts, Fault, utc
 from controller.domain.lookup import fault_of, is_open_between
 from controller.domain.qualifying import qualifies
 from controller.domain.rule_sets import RuleSet
+from controller.domain.stage_two import decide_stage_two, undecided
 
 _REASONS = {
     "backup": "While this fault lasts, use of this SIM in the UK is free and unlimited.",
@@ -42,9 +43,9 @@ def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) 
         # Plus that has ended takes Mobile Benefits with it (T§6); where it never was, they never were (T§3).
         plus = broadband_benefits(facts, fault.line_id, at, rules)
         clause = "T§6" if plus.clause == "T§6" else "T§3"
-        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "no_plus_on_line", clause)
+        return _decide(stage_one, Outcome.NOT_OWED, "no_plus_on_line", clause)
     if fault.resolved_at is not None and fault.resolved_at <= at:
-        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "fault_resolved", "T§12e")
+        return _decide(stage_one, Outcome.NOT_OWED, "fault_resolved", "T§12e")
     if stage_one.outcome is Outcome.DOES_NOT_QUALIFY:
         return _pass_on(stage_one, Outcome.NOT_OWED)
     nobody = _no_plan_entitled(facts, account_id, at, rules, stage_one)
@@ -54,30 +55,28 @@ def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) 
     if excluded is not None:
         return excluded
     if stage_one.outcome is Outcome.QUALIFIES:
-        owed = _decide(stage_one, fault_id, Outcome.OWED, "backup", "T§12a")
+        owed = _decide(stage_one, Outcome.OWED, "backup", "T§12a")
         return beside_other_causes(owed, facts, fault, rules)
-    return _pass_on(stage_one, Outcome.HOLD if stage_one.outcome is Outcome.NOT_YET_KNOWN else Outcome.PERSON_DECIDES)
+    return _pass_on(stage_one, undecided(stage_one))
 
 
 def _no_plan_entitled(
     facts: Facts, account_id: str, at: datetime, rules: RuleSet, stage_one: Decision
 ) -> Decision | None:
     """Return the decision where no SIM of the account has Mobile Benefits: there is nothing to bring (T§3, 5, 6)."""
-    fault_id = stage_one.subject
     plans = [live[1].plan_id for sim in sims_of_account(facts, account_id, at) if (live := live_sim(facts, sim, at))]
     if not plans:
         had = any(each.account_id == account_id and has_ended(each, at) for each in facts.plans)
-        return _decide(stage_one, fault_id, Outcome.NOT_OWED, "no_mobile_plan", "T§5" if had else "T§3")
+        return _decide(stage_one, Outcome.NOT_OWED, "no_mobile_plan", "T§5" if had else "T§3")
     benefits = [mobile_benefits(facts, plan_id, at, rules) for plan_id in plans]
     if any(each.outcome is Outcome.ENTITLED for each in benefits):
         return None
     why = benefits[0]
-    return _decide(stage_one, fault_id, Outcome.NOT_OWED, why.code, why.clause, reason=why.reason)
+    return _decide(stage_one, Outcome.NOT_OWED, why.code, why.clause, reason=why.reason)
 
 
 def _decide(
     stage_one: Decision,
-    subject: str,
     outcome: Outcome,
     code: str,
     clause: str,
@@ -86,31 +85,21 @@ def _decide(
     reason: str | None = None,
     excluded_by: tuple[str, ...] = (),
 ) -> Decision:
-    return Decision(
-        question=Question.BACKUP,
-        subject=subject,
-        outcome=outcome,
-        clause=clause,
-        basis=basis,
-        code=code,
+    return decide_stage_two(
+        Question.BACKUP,
+        stage_one,
+        outcome,
+        code,
+        clause,
         reason=_REASONS[code] if reason is None else reason,
-        at=stage_one.at,
-        rule_set=stage_one.rule_set,
-        flags=stage_one.flags,
-        inputs={
-            "qualifies": stage_one.outcome.value,
-            "qualifies_by": stage_one.code,
-            "fault": stage_one.subject,
-            "excluded_by": excluded_by,
-        },
+        basis=basis,
+        inputs={"fault": stage_one.subject, "excluded_by": excluded_by},
     )
 
 
 def _pass_on(stage_one: Decision, outcome: Outcome) -> Decision:
     clause = stage_one.clause.replace("T§10d", "T§12c")
-    return _decide(
-        stage_one, stage_one.subject, outcome, stage_one.code, clause, basis=stage_one.basis, reason=stage_one.reason
-    )
+    return _decide(stage_one, outcome, stage_one.code, clause, basis=stage_one.basis, reason=stage_one.reason)
 
 
 def _excluded(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_one: Decision) -> Decision | None:
@@ -120,7 +109,6 @@ def _excluded(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_on
     first = grounds[0]
     return _decide(
         stage_one,
-        fault.fault_id,
         Outcome.NOT_OWED,
         first.code,
         first.backup_clause or "T§12d",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.domain.decisions import Basis, Decision, Outcome, Question
-from controller.domain.facts import utc
+from controller.domain.decisions import Decision, Question
+from controller.domain.permission import decide_permission
 from controller.domain.rule_sets import RuleSet
 
 SPEED_GUARANTEE = "https://www.bt.com/fasterspeeds"
@@ -68,14 +68,13 @@ def may_substitute(substitution: Substitution, at: datetime, rules: RuleSet) -> 
 
 
 def _decide(subject: str, clause: str, code: str, reason: str, *, at: datetime, rules: RuleSet) -> Decision:
-    return Decision(
-        question=Question.CHANGE,
-        subject=subject,
-        outcome=Outcome.PERMITTED if code in _PERMITTED else Outcome.FORBIDDEN,
+    return decide_permission(
+        Question.CHANGE,
+        subject,
+        is_permitted=code in _PERMITTED,
         clause=clause,
-        basis=Basis.TEXT,
         code=code,
         reason=reason,
-        at=utc(at),
-        rule_set=rules.version,
+        at=at,
+        rules=rules,
     )

@@ -21,6 +21,7 @@ from controller.domain.facts import (
 from controller.domain.lookup import fault_of, is_open_between, latest_determination
 from controller.domain.qualifying import diagnostics_end, qualifies
 from controller.domain.rule_sets import RuleSet
+from controller.domain.stage_two import decide_stage_two, undecided
 
 BY_CUSTOMER = frozenset({HubFate.LOST_BY_CUSTOMER, HubFate.DAMAGED_BY_CUSTOMER})
 
@@ -146,19 +147,17 @@ def _decide(
     flags: tuple[str, ...] = (),
     inputs: Mapping[str, InputValue] | None = None,
 ) -> Decision:
-    return Decision(
-        question=Question.MINI_HUB,
-        subject=stage_one.subject,
-        outcome=outcome,
-        clause=clause,
-        basis=basis,
-        code=code,
+    return decide_stage_two(
+        Question.MINI_HUB,
+        stage_one,
+        outcome,
+        code,
+        clause,
         reason=_REASONS[code] if reason is None else reason,
-        at=stage_one.at,
-        rule_set=stage_one.rule_set,
+        basis=basis,
         target=target,
-        flags=(*stage_one.flags, *flags),
-        inputs={"qualifies": stage_one.outcome.value, "qualifies_by": stage_one.code, **(inputs or {})},
+        flags=flags,
+        inputs=inputs,
     )
 
 
@@ -179,7 +178,7 @@ def _refusal(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_one
         return _excluded(stage_one, excluded)
     if stage_one.outcome is Outcome.QUALIFIES:
         return None
-    return _pass_on(stage_one, Outcome.HOLD if stage_one.outcome is Outcome.NOT_YET_KNOWN else Outcome.PERSON_DECIDES)
+    return _pass_on(stage_one, undecided(stage_one))
 
 
 def _pass_on(stage_one: Decision, outcome: Outcome) -> Decision:

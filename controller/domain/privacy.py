@@ -1,13 +1,15 @@
 """Rights and duties about personal data (P; UK GDPR where marked)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 
-from controller.domain.decisions import Basis, Decision, Outcome, Question
+from controller.domain.decisions import Decision, Outcome, Question
 from controller.domain.facts import Fact, Jurisdiction, utc
 from controller.domain.london import add_months, day_ends, day_starts, local_day
 from controller.domain.lookup import is_open_between
+from controller.domain.permission import decide_permission
 from controller.domain.rule_sets import RuleSet
 from controller.domain.working_days import working_day_from
 
@@ -17,6 +19,13 @@ FRAUD_CHECKS = 'P "To run credit and fraud prevention checks"'
 LEGAL = 'P "To meet our legal and regulatory obligations"'
 MARKETING = 'P "To market to you"'
 FRAUD_MARKER_YEARS = 6
+
+
+_permit = partial(
+    decide_permission,
+    contest="If you disagree, tell us or our data protection officer, and a person will look at it again. You can also"
+    " complain to the Information Commissioner's Office. This does not affect your other legal rights.",
+)
 
 
 class RequestKind(StrEnum):
@@ -67,6 +76,22 @@ def request_due(
     )
 
 
+def answer_owed(request_id: str, due: DataRequestDue, at: datetime, rules: RuleSet) -> Decision:
+    """Decide that a request is owed an answer, free, and by when: what the acknowledgement says (UK GDPR Art. 12)."""
+    decision = _permit(
+        Question.DATA_REQUEST,
+        request_id,
+        is_permitted=True,
+        clause=ACCESS,
+        code="answer_due",
+        reason=f"We answer free of charge by {due.acknowledge_with:%A} {due.due_on.day} {due.due_on:%B %Y}.",
+        at=at,
+        rules=rules,
+    )
+    inputs = {"kind": due.kind.value, "received_on": due.received_on.isoformat(), "is_extended": due.is_extended}
+    return replace(decision, outcome=Outcome.OWED, due_at=day_ends(due.due_on), inputs=inputs)
+
+
 def may_extend(due: DataRequestDue, told_on: date) -> bool:
     """Say whether an extension may still be made: the person must be told within the first month (Art. 12(3))."""
     return told_on <= request_due(due.kind, day_starts(due.received_on)).due_on
@@ -82,10 +107,10 @@ def may_refuse(
         "not_explained": "A refusal must be explained to the person who asked.",
     }.get(code, explanation)
     is_allowed = ground is not None and bool(explanation.strip())
-    return _decide(
+    return _permit(
         Question.DATA_REQUEST,
         request_id,
-        is_allowed=is_allowed,
+        is_permitted=is_allowed,
         clause=ACCESS,
         code=code,
         reason=reason,
@@ -97,6 +122,21 @@ def may_refuse(
 def fraud_marker_ends_on(placed_on: date) -> date:
     """Return the last day a fraud marker may be kept: six years on, 29 February clamped down."""
     return add_months(placed_on, 12 * FRAUD_MARKER_YEARS)
+
+
+def may_keep_fraud_marker(subject: str, placed_on: date, at: datetime, rules: RuleSet) -> Decision:
+    """Decide whether a fraud marker may still be kept: six years at most."""
+    is_kept, last = keeps_fraud_marker(placed_on, at), fraud_marker_ends_on(placed_on)
+    return _permit(
+        Question.DATA_REQUEST,
+        subject,
+        is_permitted=is_kept,
+        clause=FRAUD_CHECKS,
+        code="marker_kept" if is_kept else "marker_expired",
+        reason=f"A fraud marker placed on {placed_on.isoformat()} is kept until {last.isoformat()} at the latest.",
+        at=at,
+        rules=rules,
+    )
 
 
 def keeps_fraud_marker(placed_on: date, at: datetime) -> bool:
@@ -116,10 +156,10 @@ def may_mark_vulnerable(subject: str, ground: VulnerableGround | None, at: datet
     """Decide whether a vulnerable marker may be recorded: by permission, or a legal or regulatory reason."""
     code = "no_ground" if ground is None else ground.value
     reason = "Ask for permission first." if ground is None else f"Recorded on this ground: {code}."
-    return _decide(
+    return _permit(
         Question.DATA_REQUEST,
         subject,
-        is_allowed=ground is not None,
+        is_permitted=ground is not None,
         clause=SERVICES,
         code=code,
         reason=reason,
@@ -158,6 +198,25 @@ def may_act(powers: tuple[PowerOfAttorney, ...], account_id: str, person: str, a
     )
 
 
+def may_act_for(
+    powers: tuple[PowerOfAttorney, ...], account_id: str, person: str, action: str, *, at: datetime, rules: RuleSet
+) -> Decision:
+    """Decide `may_act`, with its reason."""
+    is_permitted = may_act(powers, account_id, person, action, at)
+    return _permit(
+        Question.ACTING,
+        account_id,
+        is_permitted=is_permitted,
+        clause=SERVICES,
+        code="attorney" if is_permitted else "no_power",
+        reason="A Power of Attorney that covers this is recorded."
+        if is_permitted
+        else "No Power of Attorney that covers this is recorded for this person.",
+        at=at,
+        rules=rules,
+    )
+
+
 class MessageKind(StrEnum):
     """Two kinds of message that never mix."""
 
@@ -184,8 +243,8 @@ def may_send(
         "opted_out": "The person did not agree to marketing.",
     }[code]
     clause = SERVICES if kind is MessageKind.SERVICE else MARKETING
-    return _decide(
-        Question.NOTICE, recipient, is_allowed=is_allowed, clause=clause, code=code, reason=reason, at=at, rules=rules
+    return _permit(
+        Question.NOTICE, recipient, is_permitted=is_allowed, clause=clause, code=code, reason=reason, at=at, rules=rules
     )
 
 
@@ -224,10 +283,10 @@ def may_disclose(request: DisclosureRequest, at: datetime, rules: RuleSet) -> De
     ground = "compulsory" if request.is_compulsory else "vital_interest" if request.is_vital_interest else "assured"
     reason = f"Still missing: {', '.join(missing)}." if missing else f"Disclosed on this ground: {ground}."
     code = "incomplete" if missing else ground
-    return _decide(
+    return _permit(
         Question.DISCLOSURE,
         request.request_id,
-        is_allowed=not missing,
+        is_permitted=not missing,
         clause=LEGAL,
         code=code,
         reason=reason,
@@ -239,27 +298,3 @@ def may_disclose(request: DisclosureRequest, at: datetime, rules: RuleSet) -> De
 def in_subjects_copy(request: DisclosureRequest) -> bool:
     """Say whether a disclosure stands in the subject's own copy: a secret one does not."""
     return not request.is_secret
-
-
-def _decide(
-    question: Question,
-    subject: str,
-    *,
-    is_allowed: bool,
-    clause: str,
-    code: str,
-    reason: str,
-    at: datetime,
-    rules: RuleSet,
-) -> Decision:
-    return Decision(
-        question=question,
-        subject=subject,
-        outcome=Outcome.PERMITTED if is_allowed else Outcome.FORBIDDEN,
-        clause=clause,
-        basis=Basis.TEXT,
-        code=code,
-        reason=reason,
-        at=utc(at),
-        rule_set=rules.version,
-    )

@@ -1,0 +1,174 @@
+"""Dated facts: what a rule needs to know, and when it became known.
+
+Every fact has two times. Its own fields say when it was true of the world; `recorded_at` and `superseded_at` bound the
+version in which this system knew it. A correction is a new version: the old one gets `superseded_at`, the new one the
+same id and that instant as its `recorded_at`. So `Facts.as_known(t)` shows what was known at `t`, and any decision can
+be computed again as of then.
+
+Instants must be timezone-aware and are kept in UTC, so that every difference is elapsed time. A `date` is a day in
+Europe/London; a last day counts whole, to its midnight.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from controller.domain.facts.households import (
+    Account,
+    BillPastDue,
+    Jurisdiction,
+    LeaveRequest,
+    Line,
+    Service,
+    Suspicion,
+    SuspicionKind,
+)
+from controller.domain.facts.hubs import (
+    BrandFinding,
+    BrandVerdict,
+    EquipmentAssignment,
+    Hub,
+    HubAssignment,
+    HubFate,
+    HubLoss,
+    SimSighting,
+    Unused,
+)
+from controller.domain.facts.lines import (
+    CUSTOMER_POWER_CYCLE,
+    OUR_RESTART,
+    AskedRestart,
+    LineEvent,
+    LineEventKind,
+    Outage,
+)
+from controller.domain.facts.mobile import AllowanceFrom, DataAddOn, Plan, PlanSim, SimAbroad
+from controller.domain.facts.reports import (
+    Determination,
+    DeterminationKind,
+    DiagnosticsFinished,
+    EndingNotice,
+    Fault,
+    NoticeKind,
+    Observation,
+    Symptom,
+)
+from controller.domain.facts.version import KNOWN_FROM_THE_START, NOT_SUPERSEDED, Fact, NaiveInstantError, utc
+from controller.domain.memory import Remembering
+
+__all__ = [
+    "CUSTOMER_POWER_CYCLE",
+    "KNOWN_FROM_THE_START",
+    "NOT_SUPERSEDED",
+    "OUR_RESTART",
+    "Account",
+    "AllowanceFrom",
+    "AskedRestart",
+    "BillPastDue",
+    "BrandFinding",
+    "BrandVerdict",
+    "DataAddOn",
+    "Determination",
+    "DeterminationKind",
+    "DiagnosticsFinished",
+    "EndingNotice",
+    "EquipmentAssignment",
+    "Fact",
+    "Facts",
+    "Fault",
+    "Hub",
+    "HubAssignment",
+    "HubFate",
+    "HubLoss",
+    "Jurisdiction",
+    "LeaveRequest",
+    "Line",
+    "LineEvent",
+    "LineEventKind",
+    "NaiveInstantError",
+    "NoticeKind",
+    "Observation",
+    "Outage",
+    "Plan",
+    "PlanSim",
+    "Service",
+    "SimAbroad",
+    "SimSighting",
+    "Suspicion",
+    "SuspicionKind",
+    "Symptom",
+    "Unused",
+    "utc",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts(Remembering):
+    """Everything known of one billing account and of whatever touches it; the input of every rule.
+
+    The caller gathers it (one account, its services, their lines, hubs, plans, faults, …). Rules look up by id, so
+    facts of others in it do no harm. A rule expects one version of each fact: pass `facts.as_known(known_at)`. Only
+    `ending`, `sim` and `allowance`, which also look at what was known before, take every version.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    lines: tuple[Line, ...] = ()
+    services: tuple[Service, ...] = ()
+    leave_requests: tuple[LeaveRequest, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    plan_sims: tuple[PlanSim, ...] = ()
+    sims_abroad: tuple[SimAbroad, ...] = ()
+    add_ons: tuple[DataAddOn, ...] = ()
+    hubs: tuple[Hub, ...] = ()
+    hub_assignments: tuple[HubAssignment, ...] = ()
+    hub_losses: tuple[HubLoss, ...] = ()
+    brand_findings: tuple[BrandFinding, ...] = ()
+    line_events: tuple[LineEvent, ...] = ()
+    asked_restarts: tuple[AskedRestart, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    diagnostics_finished: tuple[DiagnosticsFinished, ...] = ()
+    determinations: tuple[Determination, ...] = ()
+    suspicions: tuple[Suspicion, ...] = ()
+    bills_past_due: tuple[BillPastDue, ...] = ()
+    ending_notices: tuple[EndingNotice, ...] = ()
+    sim_sightings: tuple[SimSighting, ...] = ()
+    equipment: tuple[EquipmentAssignment, ...] = ()
+    unused: tuple[Unused, ...] = ()
+
+    def as_known(self, known_at: datetime) -> "Facts":
+        """Keep the versions that were known at `known_at`: the same value from one edge of a version to the next."""
+        edges = self.remember(Facts._edges)
+        passed = bisect_right(edges, utc(known_at))
+        known = self.remember(Facts._known_at, edges[passed - 1]) if passed else Facts()
+        return self if known is None else known
+
+    def _edges(self) -> list[datetime]:
+        """Return the instants at which a version becomes or ceases to be known, in order."""
+        found = {each.recorded_at for _, of_kind in self.by_kind() for each in of_kind}
+        return sorted(found.union(each.superseded_at for _, of_kind in self.by_kind() for each in of_kind))
+
+    def _known_at(self, known_at: datetime) -> "Facts | None":
+        """Return what was known at `known_at`; None where that is all of this."""
+        kept = {
+            name: tuple([each for each in found if each.recorded_at <= known_at < each.superseded_at])
+            for name, found in self.by_kind()
+        }
+        return None if all(len(found) == len(kept[name]) for name, found in self.by_kind()) else Facts(**kept)
+
+    def by_kind(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Yield the name and the facts of each kind that there is any of."""
+        for name in _KINDS:
+            found = getattr(self, name)
+            if found:
+                yield name, found
+
+    def adding(self, **more: Iterable[Fact]) -> "Facts":
+        """Return these facts and the given ones, by field name."""
+        return replace(self, **{name: (*getattr(self, name), *extra) for name, extra in more.items()})
+
+
+_KINDS = tuple(each.name for each in fields(Facts))

@@ -1,0 +1,40 @@
+"""What every fact has: the time it was true of the world, and the time this system knew it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import get_type_hints
+
+KNOWN_FROM_THE_START = datetime(1, 1, 1, tzinfo=UTC)
+NOT_SUPERSEDED = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class NaiveInstantError(ValueError):
+    """An instant without a time zone reached the domain; the caller must attach one."""
+
+
+def utc(instant: datetime) -> datetime:
+    """Return the instant in UTC; raises NaiveInstantError where no zone is attached."""
+    if instant.tzinfo is None:
+        raise NaiveInstantError(f"{instant.isoformat()} has no time zone: attach one before it becomes a fact")
+    return instant.astimezone(UTC)
+
+
+@cache
+def _instants_of(kind: "type[Fact]") -> tuple[str, ...]:
+    """Name a kind's fields that hold an instant, looked up once a kind."""
+    return tuple(name for name, hint in get_type_hints(kind).items() if hint in {datetime, datetime | None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One version of one fact; known from `recorded_at` (included) to `superseded_at` (not included)."""
+
+    recorded_at: datetime = KNOWN_FROM_THE_START
+    superseded_at: datetime = NOT_SUPERSEDED
+
+    def __post_init__(self) -> None:
+        for name in _instants_of(type(self)):  # type: ignore[arg-type]  # mypy asks the instances' hash
+            instant = getattr(self, name)
+            if instant is not None and instant.tzinfo is not UTC:
+                object.__setattr__(self, name, utc(instant))
