@@ -8,7 +8,7 @@ bounded and jittered, only where the database says that it took no effect (busy,
 import asyncio
 import os
 import random as random_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,10 +45,15 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a committed transaction touched: the nouns it marked as owed, and whether the feed grew."""
+    """What a committed transaction touched: the nouns it marked as owed, from when on, and whether the feed grew."""
 
-    nouns: frozenset[str]
+    due: Mapping[str, datetime]
     feed: bool
+
+    @property
+    def nouns(self) -> frozenset[str]:
+        """The nouns marked as owed, whenever they are due."""
+        return frozenset(self.due)
 
 
 class Database:
@@ -139,7 +144,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._executor, f)
 
     def _announce(self, committed: Committed) -> None:
-        if committed.nouns or committed.feed:
+        if committed.due or committed.feed:
             for callback in tuple(self._subscribers):
                 callback(committed)
 
@@ -152,7 +157,7 @@ class Database:
                 with session.begin():
                     result = f(session, actor, now, **kwargs)
                     journal.write(session, actor, now)
-                return result, Committed(journal.marked_nouns(session), journal.has_fed(session))
+                return result, Committed(journal.marked_due(session), journal.has_fed(session))
         except DBAPIError as error:
             raise _translated(error) from error
 

@@ -45,8 +45,9 @@ def touch(session: Session, actor: Actor, now: datetime, account_ids: Iterable[s
     if len(ids) > INLINE:
         owed.mark_many(session, NOUN, [(id_, None, now) for id_ in ids], now=now)
         return
-    looks = redecide(session, ids, now)
-    owed.mark_many(session, NOUN, [(id_, None, at) for id_, at in looks.items() if at is not None], now=now)
+    with owed.together(session, now):
+        looks = redecide(session, ids, now)
+        owed.mark_many(session, NOUN, [(id_, None, at) for id_, at in looks.items() if at is not None], now=now)
 
 
 def touch_lines(session: Session, actor: Actor, now: datetime, line_ids: Iterable[str]) -> None:
@@ -62,7 +63,8 @@ def redecide(session: Session, account_ids: Sequence[str], now: datetime) -> dic
     outcomes = [
         outcome_of(account_id, facts, _not_before(facts, now), policy) for account_id, facts in gathered.facts.items()
     ]
-    _write(session, outcomes, gathered.sims, now)
+    with owed.together(session, now):
+        _write(session, outcomes, gathered.sims, now)
     return {each.account_id: each.next_look for each in outcomes}
 
 
@@ -97,8 +99,19 @@ def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequenc
     _refuse(session, of_faults, withdrawn, now)
     endings.follow(session, of_faults, now)
     _follow_targets(session, outcomes, states, now)
-    promises.observe(session, [each.fault.fault_id for each in of_faults], now)
+    promises.observe(session, _perhaps_ready(outcomes, states), now)
     endings.close(session, of_faults, now)
+
+
+def _perhaps_ready(outcomes: Sequence[AccountOutcome], states: Sequence[rows.Found]) -> list[str]:
+    """Return the faults that may be ready: where the carrier showed nothing of an account on, nothing is."""
+    on = {row.hub_id or row.id for row in states if gather.is_on(row)}
+    return [
+        fault.fault.fault_id
+        for each in outcomes
+        if not on.isdisjoint((*each.hubs, *each.sims))
+        for fault in each.faults
+    ]
 
 
 def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:

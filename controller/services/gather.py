@@ -221,11 +221,14 @@ class _Gathering:
 
     def _states(self, mobile: Owners, hubs: Owners) -> None:
         """Read the SIMs' states; what was never seen switched on is unused."""
+        found = rows.read_either(
+            self._session, SimState, {"id": mobile, "hub_id": hubs}, columns=_STATE, for_update=self._hold_sims
+        )
+        self.sims += found
         for by, keys in (("id", mobile), ("hub_id", hubs)):
-            found = rows.read(self._session, SimState, by, keys, columns=_STATE, for_update=self._hold_sims)
-            self.sims += found
-            used = {getattr(row, by) for row in found if _is_on(row)}
-            for key in {getattr(row, by) for row in found} - used:
+            of_kind = [row for row in found if getattr(row, by) in keys]
+            used = {getattr(row, by) for row in of_kind if is_on(row)}
+            for key in {getattr(row, by) for row in of_kind} - used:
                 for owner in keys[key]:
                     self._found[owner].setdefault("unused", []).append(domain.Unused(subject_id=key))
 
@@ -303,7 +306,8 @@ def _told_at(row: _Copy) -> datetime | None:
     return told
 
 
-def _is_on(row: Found) -> bool:
+def is_on(row: Found) -> bool:
+    """Say whether the carrier showed a SIM to be on: a hub's active, a mobile one with Backup."""
     return row.observed.get("state") == "active" or row.observed.get("backup") is True
 
 

@@ -36,7 +36,7 @@ class Journal:
     policy: Policy
     audit: list[Entry] = field(default_factory=list)
     feed: list[Entry] = field(default_factory=list)
-    nouns: set[str] = field(default_factory=set)
+    due: dict[str, datetime] = field(default_factory=dict)
 
 
 def open_journal(session: Session, ids: Callable[[], str], policy: Policy) -> None:
@@ -72,14 +72,15 @@ def changed(session: Session, noun: str, key: str, action: str = "changed", **fa
         feed.append(entry)
 
 
-def marked(session: Session, noun: str) -> None:
-    """Remember that work of this noun became owed, so that its loop is woken after the commit."""
-    _of(session).nouns.add(noun)
+def marked(session: Session, noun: str, due: datetime) -> None:
+    """Remember that work of this noun became owed, and for when, so that its loop is woken after the commit."""
+    known = _of(session).due
+    known[noun] = min(due, known.get(noun, due))
 
 
-def marked_nouns(session: Session) -> frozenset[str]:
-    """Return the nouns marked in this transaction."""
-    return frozenset(_of(session).nouns)
+def marked_due(session: Session) -> dict[str, datetime]:
+    """Return the nouns marked in this transaction, each with the earliest due instant."""
+    return dict(_of(session).due)
 
 
 def has_fed(session: Session) -> bool:

@@ -6,7 +6,8 @@ There is no other scheduler: every timer is a row with a future `due`.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -55,6 +56,7 @@ FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=5)
 LONGEST_SAFE_DELAY: Final = timedelta(minutes=15)
 PARK_AFTER: Final = 20
+_TOGETHER: Final = "owed.together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +94,40 @@ def mark_many(
     """Mark many keys of one noun at once; `marks` are (key, deadline, due)."""
     if not marks:
         return
+    gathered = session.info.get(_TOGETHER)
+    if gathered is not None:
+        gathered.extend((noun, *each) for each in marks)
+    else:
+        _mark(session, [(noun, *each) for each in marks], now)
+
+
+@contextmanager
+def together(session: Session, now: datetime) -> Iterator[None]:
+    """Write what is marked within in one statement at the end; what is withdrawn within is not marked then."""
+    if _TOGETHER in session.info:
+        yield
+        return
+    session.info[_TOGETHER] = []
+    try:
+        yield
+    finally:
+        gathered = session.info.pop(_TOGETHER)
+    if gathered:
+        _mark(session, gathered, now)
+
+
+def _mark(session: Session, marks: Iterable[tuple[str, str, datetime | None, datetime]], now: datetime) -> None:
     session.flush()
-    merged: dict[str, tuple[datetime | None, datetime]] = {}
-    for key, deadline, due in marks:
-        known = merged.get(key, (None, due))
-        merged[key] = (min((d for d in (known[0], deadline) if d is not None), default=None), min(known[1], due))
+    merged: dict[tuple[str, str], tuple[datetime | None, datetime]] = {}
+    for noun, key, deadline, due in marks:
+        known = merged.get((noun, key), (None, due))
+        nearest = min((d for d in (known[0], deadline) if d is not None), default=None)
+        merged[noun, key] = (nearest, min(known[1], due))
+        journal.marked(session, noun, due)
     # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
     first = int(now.timestamp() * 1_000_000)
-    _MARK.run(session, [(noun, key, first, deadline, due) for key, (deadline, due) in sorted(merged.items())])
-    journal.marked(session, noun)
+    in_order = sorted(merged)
+    _MARK.run(session, [(*each, first, *merged[each]) for each in in_order])
 
 
 def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:
@@ -201,7 +228,10 @@ def withdraw(session: Session, noun: str, key: str) -> None:
 
 def withdraw_many(session: Session, noun: str, keys: Iterable[str]) -> None:
     """Nothing is owed any more for these keys."""
-    rows.remove(session, Owed, "key", keys, noun=noun)
+    wanted = frozenset(keys)
+    gathered = session.info.get(_TOGETHER, [])
+    gathered[:] = [each for each in gathered if each[0] != noun or each[1] not in wanted]
+    rows.remove(session, Owed, "key", wanted, noun=noun)
 
 
 def next_due(session: Session, nouns: Sequence[str]) -> datetime | None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -91,18 +92,36 @@ def read(
     return found
 
 
+def read_either(
+    session: Session,
+    model: Model,
+    keys: Mapping[str, Iterable[str]],
+    *,
+    columns: tuple[str, ...],
+    for_update: bool,
+) -> list[Found]:
+    """Return the rows of which any of some columns is one of its keys, in one statement.
+
+    `for_update` locks them in the order of their ids, on PostgreSQL.
+    """
+    session.flush()
+    statement = _alternative(model, tuple(keys), columns, for_update=for_update, postgresql=is_postgresql(session))
+    given = {name: keys_given(sorted(of_column)) for name, of_column in keys.items()}
+    return list(session.connection().execute(statement, given).all())
+
+
 def keys_given(keys: Sequence[str]) -> str:
     """Return keys as the value of a statement's one parameter."""
     return _ENCODER.encode(keys).decode()
 
 
-def one_of(of: ColumnElement[Any], *, postgresql: bool) -> ColumnElement[bool]:
-    """Compare a column with the keys given as the parameter `keys`."""
+def one_of(of: ColumnElement[Any], *, postgresql: bool, keys: str = "keys") -> ColumnElement[bool]:
+    """Compare a column with the keys given as a parameter."""
     if postgresql:
         # The array is made once a statement, and each of its keys looked up by an index.
-        elements = select(func.jsonb_array_elements_text(cast(bindparam("keys", type_=String), JSONB)))
+        elements = select(func.jsonb_array_elements_text(cast(bindparam(keys, type_=String), JSONB)))
         return of == any_(func.array(elements.scalar_subquery()))
-    values = func.json_each(bindparam("keys", type_=String)).table_valued("value")
+    values = func.json_each(bindparam(keys, type_=String)).table_valued("value")
     return of.in_(select(values.c.value))
 
 
@@ -173,6 +192,16 @@ def _selection(shape: _Shape) -> Select[Any]:
     if shape.condition is not None:
         statement = statement.where(shape.condition(table))
     return statement.order_by(table.c[shape.by]).with_for_update() if shape.for_update else statement
+
+
+@cache
+def _alternative(
+    model: Model, by: tuple[str, ...], columns: tuple[str, ...], *, for_update: bool, postgresql: bool
+) -> Select[Any]:
+    table = table_of(model)
+    among = or_(*(one_of(table.c[name], postgresql=postgresql, keys=name) for name in by))
+    statement = select(*(table.c[name] for name in columns)).where(among)
+    return statement.order_by(table.c.id).with_for_update() if for_update else statement
 
 
 @cache

@@ -191,3 +191,31 @@ def test_the_other_side_may_name_the_wait(queue: Queue) -> None:
     queue.mark("a")
     (held,) = queue.claim()
     assert queue.do(owed.postpone, held, "busy", START, after=timedelta(seconds=90)) == START + timedelta(seconds=90)
+
+
+def test_what_is_marked_together_is_written_once_and_not_when_it_is_withdrawn_within(database: Database) -> None:
+    queue = Queue(database)
+
+    def pass_over(session: Session, _actor: Actor, _now: Any) -> None:
+        with owed.together(session, START):
+            for key in ("kept", "withdrawn", "kept"):
+                owed.mark(session, "noun", key, now=START, deadline=START + LEASE)
+            owed.withdraw(session, "noun", "withdrawn")
+            owed.mark(session, "noun", "kept", now=START, deadline=START)
+
+    database.run_now(pass_over, actor=ACTOR, now=START)
+    assert [(held.key, held.deadline) for held in queue.claim()] == [("kept", START)]
+
+
+def test_a_commit_names_when_what_it_marked_is_due_first(database: Database) -> None:
+    told: list[Any] = []
+    database.subscribe(told.append)
+
+    def mark(session: Session, _actor: Actor, now: Any) -> None:
+        owed.mark_many(session, "noun", [("late", None, now + LEASE), ("soon", None, now)], now=now)
+        owed.mark(session, "timer", "later", now=now, due=now + LEASE)
+
+    asyncio.run(database.run(mark, actor=ACTOR, now=START))
+    assert [(dict(each.due), each.nouns) for each in told] == [
+        ({"noun": START, "timer": START + LEASE}, frozenset({"noun", "timer"}))
+    ]
