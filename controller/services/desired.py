@@ -12,6 +12,7 @@ from sqlmodel import Session
 from controller.domain.sim import SimState as Due
 from controller.services import journal, lists, owed, rows
 from controller.services.actor import Actor
+from controller.services.bulk import Bulk
 from controller.services.errors import NotFoundError
 from controller.services.lists import ListView
 from controller.tables.hubs import HubRequest, HubSim, HubState
@@ -21,6 +22,11 @@ NOUN: Final = "hubs"
 _ABSURD: Final = timedelta(days=2)
 OPEN_REQUESTS: Final = ("asked", "begun")
 MOST_REQUESTS: Final = 32
+_PUBLISHED: Final = Bulk(
+    {"hub": "text", "revision": "bigint"},
+    "UPDATE hub_states SET published_revision = r.revision FROM {rows}"
+    " WHERE hub_states.hub_id = r.hub AND hub_states.published_revision < r.revision",
+)
 _COMPOSED: Final = ("hub_id", "version", "revision", "desired", "controls")
 
 
@@ -132,13 +138,11 @@ def overtake(session: Session, hub_id: str, seen: int, now: datetime) -> bool:
     return True
 
 
-def published(session: Session, actor: Actor, now: datetime, *, hub_id: str, revision: int) -> None:
-    """Record that the broker took a revision; delivery is proved only by what the hub reports."""
-    del actor, now
-    row = state_of(session, hub_id)
-    if revision > row.published_revision:
-        row.published_revision = revision
-        session.add(row)
+def published_many(session: Session, revisions: Mapping[str, int]) -> None:
+    """Record that the broker took revisions: hub to revision. Delivery is proved only by what the hub reports."""
+    if revisions:
+        session.flush()
+        _PUBLISHED.run(session, sorted(revisions.items()))
 
 
 def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> frozenset[str]:

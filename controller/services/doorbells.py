@@ -6,13 +6,14 @@ be online, lets it ring again.
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import journal, owed
+from controller.services import journal, owed, rows
 from controller.services.actor import Actor
 from controller.tables.enrolment import Doorbell
 from controller.tables.hubs import HubSim, HubState
@@ -61,10 +62,10 @@ def silence(session: Session, hub_id: str) -> None:
     owed.withdraw(session, NOUN, hub_id)
 
 
-def expect(session: Session, now: datetime, hub_id: str) -> None:
-    """Owe a look at a hub whose document was published: it should be heard of soon."""
-    if session.get(Doorbell, hub_id) is not None:
-        owed.mark(session, NOUN, hub_id, now=now, due=now + PATIENCE)
+def expect_many(session: Session, now: datetime, hub_ids: Iterable[str]) -> None:
+    """Owe a look at hubs whose document was published: they should be heard of soon."""
+    found = rows.read(session, Doorbell, "hub_id", hub_ids, columns=("hub_id",))
+    owed.mark_many(session, NOUN, [(row.hub_id, None, now + PATIENCE) for row in found], now=now)
 
 
 def look(

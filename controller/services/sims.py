@@ -18,6 +18,7 @@ from controller.tables.sims import CarrierEvent, Operation, SimState
 NOUN: Final = "sims"
 HUB: Final = "hub"
 MOBILE: Final = "mobile"
+_ENDING: Final = ("id", "sim_id", "outcome", "reference", "error", "ended_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,15 @@ class OperationView:
     begun_at: datetime
     outcome: str | None
     reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended: `word` is done, accepted, refused or unknown; `reference` is the carrier's monitor."""
+
+    word: str
+    reference: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +138,25 @@ def end(
 ) -> None:
     """Record how a call ended: done, accepted, refused or unknown; accepted and unknown stay open until observed."""
     del actor
-    operation = session.get(Operation, operation_id)
-    if operation is None:
-        raise NotFoundError("operation", operation_id)
-    operation.reference = reference or operation.reference
-    if operation.ended_at is None:
-        # Otherwise a webhook was quicker than the answer, and knows better.
-        operation.outcome, operation.error = outcome, error and error[:300]
-        operation.ended_at = now if outcome in {"done", "refused"} else None
-    session.add(operation)
-    journal.changed(session, "sim", operation.sim_id, "operation", outcome=outcome)
+    end_many(session, now, {operation_id: Outcome(outcome, reference, error)})
+
+
+def end_many(session: Session, now: datetime, outcomes: Mapping[str, Outcome]) -> None:
+    """Record how calls ended, see `end`: operation to outcome."""
+    changes: dict[str, dict[str, Any]] = {}
+    for row in rows.read(session, Operation, "id", outcomes, columns=_ENDING, for_update=True):
+        given = outcomes[row.id]
+        is_over = given.word in {"done", "refused"}
+        values = {
+            "outcome": given.word,
+            "error": given.error and given.error[:300],
+            "ended_at": now if is_over else None,
+        }
+        # Ended already: a webhook was quicker than the answer, and knows better.
+        known = {"outcome": row.outcome, "error": row.error, "ended_at": row.ended_at}
+        changes[row.id] = {"reference": given.reference or row.reference, **(values if row.ended_at is None else known)}
+        journal.changed(session, "sim", row.sim_id, "operation", outcome=given.word)
+    rows.change(session, Operation, changes)
 
 
 def new_events(session: Session, now: datetime, event_ids: Iterable[str]) -> frozenset[str]:

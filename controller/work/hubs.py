@@ -1,6 +1,7 @@
 """Hubs: compose what a hub should be, render it, publish it retained, and come back when its lease wants renewing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +17,7 @@ from controller.services.database import Database
 from controller.services.owed import Claim
 from controller.tables.hubs import HubState
 from controller.work.loop import Work, postpone
-from controller.work.together import Together, each
+from controller.work.together import Together
 
 NOUN: Final = "hubs"
 ACTOR: Final = Actor.system("work.hubs")
@@ -26,12 +27,21 @@ NO_LINK_RETRY_S: Final = 1.0
 CONCURRENCY: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A document that the broker took; its lease is looked at `again`."""
+
+    claim: Claim
+    revision: int
+    again: datetime | None
+
+
 class Hubs:
     """Handles one row of noun "hubs"."""
 
     def __init__(self, database: Database, keeper: Keeper, now: Callable[[], datetime], *, lists_base_url: str) -> None:
         self._database, self._keeper, self._now, self._lists_base_url = database, keeper, now, lists_base_url
-        self._records = Together(database, ACTOR, now, each)
+        self._records = Together(database, ACTOR, now, published)
         self._log = structlog.get_logger("controller.work").bind(noun=NOUN)
 
     async def gate(self) -> float:
@@ -60,8 +70,7 @@ class Hubs:
             )
             return
         self._log.info("document_published", hub=document.hub_id, revision=document.revision)
-        told = {"claim": claim, "revision": document.revision, "again": document.renew_at}
-        await self._records.add((published, told))
+        await self._records.add(Publication(claim, document.revision, document.renew_at))
 
 
 def compose(
@@ -104,12 +113,11 @@ def owe_undelivered(session: Session, actor: Actor, now: datetime) -> None:
     reported.doubt(session, now)
 
 
-def published(
-    session: Session, actor: Actor, now: datetime, *, claim: Claim, revision: int, again: datetime | None
-) -> None:
-    """Record that the broker took the document; its lease is looked at `again`."""
-    desired.published(session, actor, now, hub_id=claim.key, revision=revision)
-    if again is not None:
-        # Its lease runs: it should be online, and is looked after until it is heard of.
-        doorbells.expect(session, now, claim.key)
-    owed.settle(session, claim, again=again)
+def published(session: Session, actor: Actor, now: datetime, *, items: Sequence[Publication]) -> list[None]:
+    """Record that the broker took documents; their leases are looked at again in time."""
+    del actor
+    desired.published_many(session, {each.claim.key: each.revision for each in items})
+    # Its lease runs: it should be online, and is looked after until it is heard of.
+    doorbells.expect_many(session, now, [each.claim.key for each in items if each.again is not None])
+    owed.settle_many(session, {each.claim: each.again for each in items})
+    return [None] * len(items)

@@ -1,9 +1,9 @@
 """What is written of SIMs before and after a call: what is owed of each, the operation, its outcome, what was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -12,6 +12,7 @@ from controller.carrier.port import Accepted, Done, HubSetting, Observation, Pla
 from controller.domain.sim import SimState as State
 from controller.services import owed, sims
 from controller.services.actor import Actor
+from controller.services.bulk import Bulk
 from controller.services.owed import Claim
 from controller.tables.owed import Owed
 from controller.tables.sims import Operation, SimState
@@ -70,25 +71,30 @@ def _step(work: sims.SimWork | None, operation_id: str | None) -> Step | None:
     return Ask(operation_id, work.iccid, setting_of(work.intended), work.is_safe_direction)
 
 
-def record_answer(
-    session: Session,
-    actor: Actor,
-    now: datetime,
-    *,
-    claim: Claim,
-    operation_id: str,
-    answer: Accepted | Done,
-    again: datetime,
-) -> None:
-    """Record that the carrier did it, or will."""
-    if isinstance(answer, Accepted):
-        sims.end(session, actor, now, operation_id=operation_id, outcome="accepted", reference=answer.operation)
-        _look_again(session, claim, again)
-        return
-    sims.end(session, actor, now, operation_id=operation_id, outcome="done")
-    # First the claim, then the observation: one that does not match owes a new look.
-    owed.settle(session, claim)
-    sims.observe_many(session, actor, now, [seen_of(answer.observation)])
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the carrier answered to a call, and when to look at an accepted change without a webhook."""
+
+    claim: Claim
+    operation_id: str
+    told: Accepted | Done
+    again: datetime
+
+
+def record_answers(session: Session, actor: Actor, now: datetime, *, items: Sequence[Answer]) -> list[None]:
+    """Record what the carrier did, or will."""
+    outcomes = {each.operation_id: _outcome(each.told) for each in items}
+    sims.end_many(session, now, outcomes)
+    _wait(session, {each.claim: each.again for each in items if isinstance(each.told, Accepted)})
+    # First the claims, then the observations: one that does not match owes a new look.
+    owed.settle_many(session, {each.claim: None for each in items if isinstance(each.told, Done)})
+    shown = [each.told.observation for each in items if isinstance(each.told, Done)]
+    sims.observe_many(session, actor, now, [seen_of(observation) for observation in shown])
+    return [None] * len(items)
+
+
+def _outcome(told: Accepted | Done) -> sims.Outcome:
+    return sims.Outcome("accepted", told.operation) if isinstance(told, Accepted) else sims.Outcome("done")
 
 
 def record_unknown(
@@ -149,7 +155,7 @@ def record_read(
         return
     if again is None:
         sims.end(session, actor, now, operation_id=step.operation.id, outcome="refused", error="read: not in effect")
-    undisturbed = _look_again(session, claim, again or now)
+    undisturbed = _wait(session, {claim: again or now})
     if observed_words(observation) != step.work.observed:
         # News that is not what is intended owes a look at once; the same words again must not, or it would spin.
         sims.observe_many(session, actor, now, [seen_of(observation)])
@@ -203,14 +209,34 @@ def observed_words(observation: Observation) -> dict[str, Any]:
     return {"allowance_mb": setting.allowance_mb, "tier": setting.speed_tier, "backup": setting.backup}
 
 
-def _look_again(session: Session, claim: Claim, at: datetime) -> bool:
-    """End the claim until `at`; False if it was marked meanwhile. It keeps its deadline: asked anew is as urgent."""
-    undisturbed = owed.settle(session, claim, again=at)
-    if undisturbed:
-        _plan(session, claim, at)
+def _wait(session: Session, looks: Mapping[Claim, datetime]) -> bool:
+    """End claims until their next looks; False if one was marked meanwhile.
+
+    They keep their deadlines: what may have to be asked anew is as urgent.
+    """
+    given = [(held.noun, held.key, held.version, held.until, at, held.deadline) for held, at in looks.items()]
+    undisturbed = not given or _WAIT.run(session, given).rowcount == len(given)
+    if not undisturbed:
+        # Those that were marked meanwhile are let go, and stay due; the others are held no more.
+        owed.settle_many(session, dict.fromkeys(looks))
     return undisturbed
 
 
 def _plan(session: Session, claim: Claim, at: datetime) -> None:
     mine = (col(Owed.noun) == claim.noun) & (col(Owed.key) == claim.key)
     session.connection().execute(update(Owed).where(mine).values(due=at, deadline=claim.deadline))
+
+
+_WAIT: Final = Bulk(
+    {
+        "noun": "text",
+        "key": "text",
+        "version": "bigint",
+        "until": "instant",
+        "again": "instant",
+        "deadline": "instant",
+    },
+    "UPDATE owed SET due = r.again, deadline = r.deadline, claimed_until = NULL, attempts = 0, last_error = NULL"
+    " FROM {rows} WHERE owed.noun = r.noun AND owed.key = r.key AND owed.claimed_until = r.until"
+    " AND owed.version = r.version",
+)

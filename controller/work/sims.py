@@ -32,12 +32,13 @@ from controller.services.database import Database
 from controller.services.owed import Claim
 from controller.work.loop import Work
 from controller.work.sim_records import (
+    Answer,
     Ask,
     Read,
     Step,
     observed_words,
     prepare,
-    record_answer,
+    record_answers,
     record_failure,
     record_read,
     record_refused,
@@ -85,6 +86,7 @@ class Sims:
     ) -> None:
         self._database, self._carrier, self._lane, self._now = database, carrier, lane, now
         self._records = Together(database, ACTOR, now, each)
+        self._answers = Together(database, ACTOR, now, record_answers)
         self._account, self._holder, self._first_poll = account, holder, first_poll
         self._held_until: datetime | None = None
         # What the last list page showed of others than the SIM it was read for.
@@ -164,7 +166,7 @@ class Sims:
         else:
             self._lane.worked()
             again = self._on_the_grid(self._now() + self._first_poll)
-            await self._record(record_answer, claim=claim, operation_id=step.operation_id, answer=result, again=again)
+            await self._answers.add(Answer(claim, step.operation_id, result, again))
 
     async def _read(self, claim: Claim, step: Read) -> None:
         try:

@@ -26,7 +26,7 @@ CALLS: dict[str, tuple[Any, str]] = {
     "hubs": (_Link, "publish"),
     "dispatch": (FileCourier, "order"),
 }
-RECORDS = {"sims": {"record_answer"}, "notices": {"record"}, "hubs": {"published"}, "dispatch": {"record_taken"}}
+RECORDS = {"sims": {"record_answers"}, "notices": {"record"}, "hubs": {"published"}, "dispatch": {"record_taken"}}
 MODULES = {"sim_records": "sims", **{noun: noun for noun in RECORDS}}
 BOUNDARIES = [f"{noun}:{place}" for noun in CALLS for place in PLACES]
 

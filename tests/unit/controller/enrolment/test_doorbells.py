@@ -14,7 +14,7 @@ from controller.services.actor import Actor
 from controller.tables.enrolment import Doorbell
 from controller.tables.hubs import HubSim, HubState
 from controller.work.doorbells import Doorbells, NotifierRinger
-from controller.work.hubs import published
+from controller.work.hubs import Publication, published
 from device_agent.protocol.doorbell import heard
 from tests.unit.controller.enrolment.depot import Depot
 from tests.unit.controller.household import BT_BRANDED, Household
@@ -67,7 +67,7 @@ class Street:
     def publish(self) -> None:
         document = self.home.document()
         for claim in self.home.claim(desired.NOUN, 10):
-            self.home.run(published, claim=claim, revision=document.revision, again=document.renew_at)
+            self.home.run(published, items=[Publication(claim, document.revision, document.renew_at)])
 
     async def wait(self, **span: float) -> int:
         """Let time pass and do what is due; returns how many rings there were."""

@@ -8,7 +8,7 @@ import pytest
 from controller.services import desired, hubs, owed, reported
 from controller.services.owed import Claim
 from controller.tables.hubs import HubState
-from controller.work.hubs import compose, owe_undelivered, published
+from controller.work.hubs import Publication, compose, owe_undelivered, published
 from tests.unit.controller.household import Household
 
 
@@ -66,7 +66,7 @@ def publish(home: Household) -> bool:
     if due is None:
         return False
     document, covered = due
-    home.run(published, claim=covered, revision=document.revision, again=document.renew_at)
+    home.run(published, items=[Publication(covered, document.revision, document.renew_at)])
     return True
 
 
