@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from controller.api import accounts, enrolment, faults, hubs, lists, plus, tasks, watch
+from controller.api import accounts, enrolment, faults, hubs, lists, plus, privacy, tasks, watch
 from controller.api.attempts import Attempts
 from controller.api.bodies import BodyLimit
 from controller.api.doors import HANDLERS, Services
@@ -80,6 +80,7 @@ def create_api(
         hubs.router,
         lists.router,
         plus.router,
+        privacy.router,
         enrolment.router,
         tasks.router,
         watch.router,

@@ -134,6 +134,25 @@ async def buy_add_on(
     return views.plain(await door.run(plans.buy_add_on, actor, plan_id=plan_id, **body.model_dump()))
 
 
+@router.post("/plans/{plan_id}/sims", status_code=201)
+async def add_sim(plan_id: schemas.Id, body: schemas.Sim, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
+    """Put another SIM on a plan, live from now on."""
+    card = plans.NewSim(**body.model_dump())
+    return views.plain(await door.run(plans.add_sim, actor, plan_id=plan_id, card=card))
+
+
+@router.post("/sims/{sim_id}/journeys", status_code=201)
+async def leave_uk(sim_id: schemas.Id, body: schemas.Journey, door: ServicesDep, actor: OperatorDep) -> dict[str, Any]:
+    """Record that a plan's SIM is outside the UK, where Broadband Backup can't be used (T§12d iv)."""
+    return views.plain(await door.run(plans.abroad, actor, sim_id=sim_id, from_at=body.at or door.now()))
+
+
+@router.delete("/sims/{sim_id}/journeys", status_code=204)
+async def return_to_uk(sim_id: schemas.Id, door: ServicesDep, actor: OperatorDep) -> None:
+    """Record that a plan's SIM is in the UK again."""
+    await door.run(plans.back_home, actor, sim_id=sim_id, at=door.now())
+
+
 @router.post("/accounts/{account_id}/bills-past-due", status_code=201)
 async def bill_past_due(
     account_id: schemas.Id, body: schemas.NewBill, door: ServicesDep, actor: OperatorDep

@@ -119,6 +119,13 @@ class Sim(BaseModel):
     msisdn: E164 | None = None
 
 
+class Journey(BaseModel):
+    """Since when a SIM is outside the UK; now by default."""
+
+    model_config = example(at="2026-11-20T09:00:00+00:00")
+    at: Instant | None = None
+
+
 class NewPlan(BaseModel):
     """A mobile plan with its SIMs; `allowance_mb` null is unlimited."""
 

@@ -11,7 +11,6 @@ from controller.domain.london import add_months, day_ends, day_starts, local_day
 from controller.domain.lookup import is_open_between
 from controller.domain.permission import decide_permission
 from controller.domain.rule_sets import RuleSet
-from controller.domain.working_days import working_day_from
 
 ACCESS = 'P "Accessing and updating"'
 SERVICES = 'P "To provide you with products and services"'
@@ -69,6 +68,9 @@ def request_due(
     The corresponding date one month on, clamped to the month's end, three for a complex one, counted in one step from
     receipt; then the next working day.
     """
+    # The bank holidays' tables are large, and few processes ever need them.
+    from controller.domain.working_days import working_day_from
+
     received_on = local_day(utc(received_at))
     due_on = working_day_from(add_months(received_on, 3 if is_complex else 1), jurisdiction)
     return DataRequestDue(

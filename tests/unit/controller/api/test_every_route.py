@@ -67,6 +67,7 @@ IDS_ALONE: Final = {"/v1/late": "who is late, for the wall screen", "/v1/feed": 
 FIRST: Final[dict[Name, tuple[Name, ...]]] = {
     ("DELETE", "/v1/hubs/{hub_id}/losses"): (("POST", "/v1/hubs/{hub_id}/losses"),),
     ("DELETE", "/v1/faults/{fault_id}/resolution"): (("POST", "/v1/faults/{fault_id}/resolution"),),
+    ("DELETE", "/v1/sims/{sim_id}/journeys"): (("POST", "/v1/sims/{sim_id}/journeys"),),
 }
 # Where the documented example contradicts the home, or there is none.
 OTHER: Final = "the other account"
@@ -137,6 +138,7 @@ def _furnish(house: Household) -> dict[str, str]:
     return {
         **account,
         "plan_id": house.plan_ids[0],
+        "sim_id": house.mybt()[0].sim_id,
         "line_id": house.line_id,
         "service_id": house.service_id,
         "fault_id": fault_id,
