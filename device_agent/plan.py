@@ -105,13 +105,17 @@ def follow(stability: Stability, reason: Reason, now_ms: int, *, was_open: bool)
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """What the gate's next step depends on. `lease_left_ms` counts from `now_ms`; `retry_ms` is the back-off's end."""
+    """What the gate's next step depends on. `lease_left_ms` counts from `now_ms`; `retry_ms` is the back-off's end.
+
+    `refreshed_ms`: when the open element was last given anew; `open_until_ms`: how long it lasts by that.
+    """
 
     reason: Reason
     gate: GateFacts
     now_ms: int
     lease_left_ms: int = 0
     refreshed_ms: int = 0
+    open_until_ms: int = 0
     retry_ms: int = 0
     stability: Stability = Stability()
     bearer_up: bool = True
@@ -134,7 +138,9 @@ def next_gate_step(view: GateView) -> GateStep:
         # Nothing to forward over yet; the bearer may still bring other DNS servers for the filter to ask.
         return Wait()
     due_ms = view.refreshed_ms + REFRESH_MS
-    if gate.firewall.open_for_s is None or view.now_ms >= due_ms:
+    # The lease became shorter: a dead agent would leave the element there after it. An element has a second at least.
+    outlives_lease = view.open_until_ms > view.now_ms + view.lease_left_ms + 1000
+    if gate.firewall.open_for_s is None or view.now_ms >= due_ms or outlives_lease:
         return Open(max(1, min(MAX_OPEN_S, view.lease_left_ms // 1000)))
     return Wait(min(due_ms, view.now_ms + view.lease_left_ms))
 

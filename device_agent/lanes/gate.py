@@ -30,6 +30,7 @@ from firmware_bridge.errors import HostToolError
 from firmware_bridge.host import Host
 from firmware_bridge.host.dnsmasq import DnsSettings, FilterRules, render
 from firmware_bridge.host.nft import FirewallSettings
+from firmware_bridge.host.state import Rendered
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class GateLane:
         self._opened = False
         self._round_ms = board.clock.uptime_ms()
         self._refreshed_ms = 0
+        self._open_until_ms = 0
         self._looked_ms: int | None = None
         self._retry_ms = 0
         self._retry_step_ms = 0
@@ -143,17 +145,21 @@ class GateLane:
         # A firewall that does not answer is an unknown one, and a hub that was open has flapped.
         self._set(replace(gate, firewall=None) if error.tool == "nft" else gate)
         self._judge()
-        if self._opened or error.tool == "nft":
-            await self._close_unseen()
+        if self._board.gate.open:
+            await self._close_anyhow(is_readable=error.tool != "nft")
         self._opened = False
         return self._retry_ms
 
-    async def _close_unseen(self) -> None:
-        """Stop forwarding without reading it back; where that fails too, the kernel's timeout is what closes."""
+    async def _close_anyhow(self, *, is_readable: bool) -> None:
+        """Stop forwarding, unseen if the rule set cannot be read; where that fails, the kernel's timeout closes."""
         try:
-            await self._gate.close_unseen()
+            if is_readable:
+                self._set(await self._gate.close(self._board.gate, self._firewall()))
+            else:
+                await self._gate.close_unseen()
         except HostToolError as error:
             _log.warning("not closed by hand", extra={"error": str(error)})
+            self._set(replace(self._board.gate, firewall=None))
 
     async def _observe(self) -> None:
         await self._follow_goal()
@@ -183,13 +189,22 @@ class GateLane:
         resolved = self._lists.resolve(controls.lists)
         rules = _rules(controls, resolved, ports)
         before = self._board.gate.wanted
-        wanted = render(dns, rules, Path(self._config.state) / "dnsmasq.conf")
+        wanted = self._render(dns, rules)
         self._dns, self._rendered_for, self._looked_ms = dns, (controls, dns), None
         changed = before is None or before.witness != wanted.witness or self._board.gate.changing
         gate = replace(self._board.gate, wanted=wanted, level=controls.level, missing=resolved.missing)
         self._board.gate = replace(gate, stale=resolved.stale)
         self._set(replace(self._board.gate, changing=changed and not self._in_force()))
         self._board.tell(Change.GATE)
+
+    def _render(self, dns: DnsSettings, rules: FilterRules) -> Rendered:
+        """The filter on the disk. While it cannot be written nothing wanted is in force. Raises HostToolError."""
+        try:
+            return render(dns, rules, Path(self._config.state) / "dnsmasq.conf")
+        except HostToolError:
+            self._rendered_for = None
+            self._board.gate = replace(self._board.gate, wanted=None)
+            raise
 
     async def _ports(self, controls: ControlsWanted) -> dict[str, int]:
         """Where the refused names of each category are counted; what has no port is refused all the same."""
@@ -214,6 +229,7 @@ class GateLane:
             now_ms=self._uptime(),
             lease_left_ms=0 if until is None or now is None else max(0, until - now),
             refreshed_ms=self._refreshed_ms,
+            open_until_ms=self._open_until_ms,
             retry_ms=self._retry_ms,
             stability=self._stability,
             bearer_up=self._board.modem.bearer is not None and self._board.modem.bearer.up,
@@ -258,6 +274,7 @@ class GateLane:
                 self._set(await self._gate.apply_filter(gate, self._dns))
                 self._filter_started.set()
             case Open(timeout_s):
+                self._open_until_ms = self._uptime() + timeout_s * 1000
                 self._set(await self._gate.open(gate, firewall, timeout_s))
                 self._opened, self._refreshed_ms = True, self._uptime()
                 self._looked_ms = self._refreshed_ms

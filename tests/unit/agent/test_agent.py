@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -189,6 +190,17 @@ def test_an_agent_that_dies_leaves_the_kernel_to_close_within_ninety_seconds() -
     in_an_open_hub(story)
 
 
+def test_an_agent_that_dies_leaves_the_kernel_to_close_at_the_end_of_a_lease_that_became_shorter() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.publish(hub.wish(2, internet=Internet(on=True, until=START_MS + int(now_s() * 1000) + 20_000)))
+        await asyncio.sleep(1.0)
+        assert hub.open
+        await hub.kill()
+        assert await hub.until(lambda: not hub.open, within_s=100.0) <= 19.1
+
+    in_an_open_hub(story)
+
+
 def test_it_stays_open_as_long_as_it_is_refreshed() -> None:
     async def story(hub: VirtualHub) -> None:
         for _ in range(600):
@@ -367,6 +379,46 @@ def test_controls_that_change_and_change_back_at_once_leave_it_open() -> None:
         await asyncio.sleep(1.0)
         assert hub.open
         assert hub.reason == "open"
+
+    in_an_open_hub(story)
+
+
+def test_controls_that_cannot_be_written_close_the_hub_and_it_does_not_call_itself_open() -> None:
+    async def story(hub: VirtualHub) -> None:
+        in_the_way = Path(hub.config.state) / "dnsmasq.part"
+        in_the_way.mkdir()
+        hub.publish(hub.wish(2, parental_controls=ParentalControls(level="light", deny=("other.example",))))
+        await hub.until(lambda: hub.reports()[-1].observed_revision == 2)
+        await hub.until(lambda: not hub.open, 1.0)
+        await asyncio.sleep(1.0)
+        assert last_condition(hub, "forwarding_open")[0] != "true"
+        assert last_condition(hub, "filter_in_force")[0] == "false"
+        assert "cannot be written" in hub.agent.board.gate.problem
+        in_the_way.rmdir()
+        await hub.until(lambda: hub.open, 200.0)
+        assert last_condition(hub, "filter_in_force") == ("true", "in_force")
+
+    in_an_open_hub(story)
+
+
+def test_a_document_that_comes_while_another_is_prepared_is_the_only_one_followed() -> None:
+    async def story(hub: VirtualHub) -> None:
+        listen = hub.host.names.listen
+
+        async def slow(categories: Sequence[str]) -> dict[str, int]:
+            await asyncio.sleep(0.5)
+            return await listen(categories)
+
+        hub.host.names.listen = slow  # type: ignore[method-assign]  # sockets take their time
+        hub.publish(hub.wish(2, parental_controls=ParentalControls(level="light", deny=("second.example",))))
+        await asyncio.sleep(0.2)
+        hub.publish(hub.wish(3, parental_controls=ParentalControls(level="light", deny=("third.example",))))
+        started = set()
+        while "third.example" not in started or not hub.open:
+            assert hub.host.dnsmasq is not None
+            started |= set(hub.host.dnsmasq.configuration.names)
+            await asyncio.sleep(0.01)
+        assert "second.example" not in started
 
     in_an_open_hub(story)
 

@@ -87,3 +87,26 @@ def test_time_is_never_before_the_floor_and_the_floor_never_falls(floor: int, do
         least = clock.floor_ms
         now = clock.now_ms()
         assert now is None or now >= least
+
+
+def test_a_word_that_is_a_little_behind_takes_no_time_back() -> None:
+    clock = Clock(Uptime())
+    assert clock.offer(NOW)
+    assert clock.offer(NOW - 60_000)
+    assert clock.now_ms() == NOW
+    assert clock.offer(NOW + 60_000)
+    assert clock.now_ms() == NOW + 60_000
+
+
+def test_a_word_far_behind_a_running_clock_leaves_neither() -> None:
+    clock = Clock(Uptime())
+    clock.offer(NOW)
+    assert not clock.offer(NOW - MAX_STEP_MS - 1)
+    assert not clock.trusted
+
+
+def test_a_word_below_the_floor_is_compared_as_the_floor() -> None:
+    clock = Clock(Uptime(), floor_ms=NOW)
+    clock.offer(NOW + MAX_STEP_MS // 2)
+    assert clock.offer(NOW - MAX_STEP_MS + 1)
+    assert clock.trusted

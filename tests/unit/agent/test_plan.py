@@ -127,6 +127,15 @@ def test_an_open_hub_looks_again_at_the_end_of_its_lease_or_when_a_refresh_is_du
     assert step == Wait(wake_ms)
 
 
+@pytest.mark.parametrize(("lease_ms", "opens"), [(60_000, False), (59_000, False), (58_999, True), (500, True)])
+def test_a_lease_that_became_shorter_shortens_what_a_dead_agent_would_leave(lease_ms: int, *, opens: bool) -> None:
+    in_force = FilterReadBack(running=True, witness="wanted", refuses=True)
+    gate = GateFacts(firewall=FirewallState(installed=True, open_for_s=80), filter=in_force, wanted=WANTED)
+    view = GateView(Reason.OPEN, gate, 0, lease_left_ms=lease_ms, refreshed_ms=-10_000, open_until_ms=60_000)
+    step = next_gate_step(view)
+    assert (step == Open(max(1, lease_ms // 1000))) is opens
+
+
 @pytest.mark.parametrize(("tries", "unlocks"), [(None, True), (3, True), (2, True), (1, False), (0, False)])
 def test_the_last_try_of_a_pin_is_left_to_people(tries: int | None, unlocks: bool) -> None:
     home = Registration(state=RegistrationState.HOME)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_agent.store import Spooled, Store, StoreError
+from device_agent.store import REQUESTS_KEPT, Spooled, SpoolSpan, Store, StoreError
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,6 +93,37 @@ def test_beyond_the_bound_the_oldest_telemetry_goes_first_and_the_gap_shows(tmp_
         assert held[1].seq > 2
         assert held[-1].seq == 101
         assert store.nearly_full
+
+
+def test_what_was_acknowledged_makes_room_again() -> None:
+    with Store(":memory:", spool_bytes=1000) as store:
+        for _ in range(17):
+            store.spool_event(event(store, size=50))
+        assert store.nearly_full
+        store.acknowledge(store.boot, 17)
+        assert not store.nearly_full
+        for _ in range(10):
+            store.spool_event(event(store, size=50))
+        assert len(store.history((0, 0))) == 10
+
+
+def test_with_nothing_held_the_span_begins_after_what_was_numbered_last() -> None:
+    with Store(":memory:") as store:
+        assert store.spool_reports() == (SpoolSpan(1, 1, 0),)
+        store.spool_event(event(store))
+        assert store.spool_reports() == (SpoolSpan(1, 1, 1),)
+        store.acknowledge(1, 1)
+        assert store.spool_reports() == (SpoolSpan(1, 2, 1),)
+
+
+def test_ended_requests_are_forgotten_oldest_first_and_one_that_is_under_way_never() -> None:
+    with Store(":memory:") as store:
+        store.begin_request("under way", "locate")
+        for number in range(REQUESTS_KEPT + 3):
+            store.begin_request(str(number), "locate")
+            store.end_request(str(number), "done")
+        kept = list(store.requests())
+        assert kept == ["under way", *map(str, range(3, REQUESTS_KEPT + 3))]
 
 
 def test_age_is_a_bound_too(tmp_path: Path) -> None:
