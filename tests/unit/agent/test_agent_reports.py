@@ -50,6 +50,22 @@ def test_telemetry_comes_as_asked_and_its_bytes_never_go_back() -> None:
     in_an_open_hub(story)
 
 
+def test_a_document_that_comes_again_is_answered_and_costs_the_flash_nothing() -> None:
+    async def story(hub: VirtualHub) -> None:
+        document = hub.wish(2)
+        hub.publish(document)
+        await hub.until(lambda: hub.reports()[-1].observed_revision == 2)
+        await asyncio.sleep(1.0)
+        assert hub._store is not None
+        commits, said = hub._store.commits, len(hub.reports())
+        hub.publish(document)
+        await asyncio.sleep(1.0)
+        assert hub._store.commits == commits
+        assert len(hub.reports()) == said + 1
+
+    in_an_open_hub(story)
+
+
 def test_a_request_is_carried_out_once_over_restarts_and_its_outcome_told() -> None:
     async def story(hub: VirtualHub) -> None:
         now = START_MS + int(now_s() * 1000)

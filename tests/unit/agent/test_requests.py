@@ -8,7 +8,7 @@ import pytest
 
 from device_agent.clock import Clock
 from device_agent.protocol import Request, RequestKind
-from device_agent.requests import RejectedError, Requests
+from device_agent.requests import Handler, RejectedError, Requests
 from device_agent.store import Store
 from tests.unit.agent.virtual_hub import now_s, play
 
@@ -23,7 +23,8 @@ class Desk:
         self.clock = Clock(now_s)
         self.done: list[str] = []
         self.told = 0
-        handlers = {RequestKind.LOCATE: self.locate, RequestKind.DIAGNOSE: self.fail, RequestKind.COLLECT_LOGS: self.no}
+        kinds = (RequestKind.LOCATE, RequestKind.DIAGNOSE, RequestKind.COLLECT_LOGS)
+        handlers: dict[RequestKind, Handler] = dict(zip(kinds, (self.locate, self.fail, self.no), strict=True))
         self.requests = Requests(store, self.clock, handlers, self.tell)
 
     def tell(self) -> None:
