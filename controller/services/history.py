@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -270,7 +271,9 @@ def _store(session: Session, messages: Sequence[HubHistory], now: datetime) -> N
         _EVENTS.run(session, events)
     if sampled := [message for message in messages if message.samples]:
         samples.store(session, sampled, now=now)
-        signal.judge(session, {m.hub_id: m.samples for m in sampled}, now)
+        # By their numbers, not as they came: a spool or a second controller brings older ones behind newer ones.
+        in_order = sorted(sampled, key=attrgetter("boot", "seq"))
+        signal.judge(session, {message.hub_id: message.samples for message in in_order}, now)
 
 
 def _event(message: HubHistory, event: Mapping[str, Any], now: datetime) -> tuple[Any, ...]:

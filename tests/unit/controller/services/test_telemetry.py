@@ -165,3 +165,33 @@ def test_a_weak_signal_is_raised_by_a_whole_batch_and_cleared_well_above(hub: Ho
     assert signal(hub, None) == "signal"
     assert signal(hub, -112.0) is None
     assert signal(hub, -115.0) is None
+
+
+def test_of_messages_that_came_in_any_order_the_newest_tells_the_signal(hub: Household) -> None:
+    def message(seq: int, rsrp: float) -> HubHistory:
+        return HubHistory(hub.hub_id, 1, seq, (sample(hub.now, rsrp_dbm=rsrp),))
+
+    hub.run(history.record, batch=[message(901, -100.0), message(900, -125.0)])
+    assert hub.run(alarms.list_open) == ()
+    hub.run(history.record, batch=[message(903, -125.0), message(902, -100.0)])
+    assert [alarm.kind for alarm in hub.run(alarms.list_open)] == ["signal"]
+
+
+def test_every_figure_is_kept_as_it_was_told_and_what_was_not_told_stays_unknown(hub: Household) -> None:
+    whole = sample(
+        hub.now - timedelta(milliseconds=995),
+        **dict.fromkeys(telemetry.MEASURED, -1.5),
+        **{name: "" if name in {"operator", "technology"} else 0 for name in telemetry.LAST},
+    )
+    bare = sample(hub.now)
+    for some in ([whole, whole], [bare, bare], [whole, bare, whole], [bare, *[whole] * 700]):
+        send(hub, *some, seq=(seq := next(_seqs)))
+        assert hub.run(_told, seq=seq) == some
+
+
+def _told(session: Session, _actor: Any, _now: datetime, *, seq: int) -> list[tuple[Any, ...]]:
+    rows = session.exec(select(TelemetrySample).where(TelemetrySample.seq == seq)).all()
+    return [
+        (row.uptime_ms, int(row.at.timestamp() * 1000), *(getattr(row, name) for name in SAMPLE[2:]))
+        for row in sorted(rows, key=lambda row: row.position)
+    ]
