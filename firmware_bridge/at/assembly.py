@@ -44,6 +44,28 @@ class Counts:
 class ReplyAssembly(ABC):
     """The part of a conversation that collects. `_take` is what the next line is given to: the state is that method."""
 
+    __slots__ = (
+        "_after_blank",
+        "_command",
+        "_follow",
+        "_form",
+        "_heads",
+        "_held",
+        "_info",
+        "_minds_blanks",
+        "_names",
+        "_payload",
+        "_prompt",
+        "_required",
+        "_span",
+        "_take",
+        "_text_body",
+        "_truncated",
+        "_urcs",
+        "counts",
+        "quarantined",
+    )
+
     def __init__(self, urcs: UrcTable) -> None:
         self.counts = Counts()
         self.quarantined = False
@@ -87,15 +109,18 @@ class ReplyAssembly(ABC):
         self._prompt: Prompted | None = None
         self._payload = ""
         if isinstance(shape, Prefixed):
-            self._heads, self._form, self._required = shape.heads, shape.form, shape.required
+            self._heads, self._names = shape.heads, shape.names
+            self._form, self._required = shape.form, shape.required
             self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
         else:
-            self._heads, self._form, self._required, self._follow = (), None, False, None
+            self._heads, self._names = (), frozenset[str]()
+            self._form, self._required, self._follow = None, False, None
             self._expect_other(shape)
 
     def _expect_other(self, shape: Shape) -> None:
         if isinstance(shape, Bare):
-            self._heads, self._required = heads_of(shape.prefixes), shape.required
+            self._heads, self._names = heads_of(shape.prefixes), frozenset(shape.prefixes)
+            self._required = shape.required
             self._form = lambda line: shape.valid(bare_value(line))
         elif isinstance(shape, Messages):
             self._heads = heads_of((shape.prefix,))

@@ -4,7 +4,7 @@ A command declares the shape of its reply. Every line that arrives is judged by 
 result codes and by validators of bare lines; never by substring, never by timing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, TypeAlias
@@ -15,8 +15,10 @@ LineTest: TypeAlias = Callable[[str], bool]
 """Judges one whole line; used to tell a read form from an unsolicited form and to validate bare lines."""
 
 
-def heads_of(prefixes: Iterable[str]) -> tuple[str, ...]:
-    """What lines with one of the prefixes start with, for `str.startswith`."""
+def heads_of(prefixes: Sequence[str]) -> tuple[str, ...]:
+    """What lines with one of the prefixes start with, for `str.startswith`. ValueError where a colon is in a prefix."""
+    if any(":" in prefix for prefix in prefixes):
+        raise ValueError("a prefix is what stands before the colon")
     return tuple([f"{prefix}:" for prefix in prefixes])
 
 
@@ -41,6 +43,7 @@ class Prefixed:
     form: LineTest | None
     next_line: bool
     heads: tuple[str, ...] = field(repr=False, compare=False)
+    names: frozenset[str] = field(repr=False, compare=False)
     openings: tuple[bytes, ...] = field(repr=False, compare=False)
     """What a reply whose first line is the answer begins with; empty where one line may not be all of it."""
 
@@ -56,6 +59,7 @@ class Prefixed:
         heads = heads_of(prefixes)
         openings = () if next_line else tuple([b"\r\n" + head.encode("latin-1") for head in heads])
         object.__setattr__(self, "heads", heads)
+        object.__setattr__(self, "names", frozenset(prefixes))
         object.__setattr__(self, "openings", openings)
 
 
@@ -131,11 +135,15 @@ class Command:
     deadline_s: float | None = None
     secret: bool = False
     wire: bytes = field(init=False, repr=False, compare=False)
+    reads: bool = field(init=False, repr=False, compare=False)
+    """Whether it is a single read command (`AT+CSQ?`) whose answer has a name."""
 
     def __post_init__(self) -> None:
         if not self.text.isascii() or not self.text.isprintable():
             raise ValueError("a command line is printable ASCII; encode parameters first (UCS2, hexadecimal)")
         object.__setattr__(self, "wire", self.text.encode("ascii") + b"\r")
+        is_read = self.text[-1:] == "?" and "=" not in self.text and ";" not in self.text
+        object.__setattr__(self, "reads", is_read and isinstance(self.shape, Prefixed))
 
     @property
     def shown(self) -> str:

@@ -15,7 +15,7 @@ reply. Events are to be drained after each `receive_data`.
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
@@ -45,6 +45,7 @@ _make = tuple.__new__  # what a NamedTuple's own constructor calls, without its 
 
 CTRL_Z = b"\x1a"
 
+_NO_NAMES: frozenset[str] = frozenset()
 _OK_BEHIND_LINE = b"\r\n\r\nOK\r\n"
 _plain_final = results.PLAIN.get
 _ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
@@ -98,6 +99,24 @@ ConnectionEvent: TypeAlias = Answered | PromptSeen | ProbeAnswered | Unsolicited
 class Connection(ReplyAssembly):
     """One conversation. `in_step=True` asserts that nothing is owed at the start; by default a proof comes first."""
 
+    # More attributes than CPython keeps close at hand in an instance with a dictionary (30).
+    __slots__ = (
+        "_doubtful",
+        "_echo",
+        "_late_lines",
+        "_late_replies",
+        "_lost",
+        "_owed_call",
+        "_owed_names",
+        "_simple",
+        "_splitter",
+        "_swallow_error",
+        "_verbose",
+        "events",
+        "online",
+        "resync",
+    )
+
     def __init__(
         self,
         urcs: UrcTable,
@@ -106,8 +125,9 @@ class Connection(ReplyAssembly):
         first_probe: int = 0,
         in_step: bool = False,
     ) -> None:
-        super().__init__(urcs)
         self.online = False
+        super().__init__(urcs)
+        self._simple = frozenset(urc.name for urc in urcs.entries.values() if urc.plain and urc.form is None)
         self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
         self._splitter = LineSplitter()
         self.events: deque[ConnectionEvent] = deque()  # those not taken yet, the oldest first
@@ -146,11 +166,18 @@ class Connection(ReplyAssembly):
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they come; drain `next_event` afterwards."""
-        for line in self._splitter.feed(data):
-            if line:
-                self._take(line)
-            elif self._minds_blanks:
-                self._blank()
+        lines = self._splitter.feed(data)
+        if (
+            self.quarantined
+            or self._held
+            or self._minds_blanks
+            or self._follow
+            or self.online
+            or len(self._info) + len(lines) > MAX_REPLY_LINES
+        ):
+            self._take_each(lines)  # a body, a value, late or foreign lines: they mean something else than elsewhere
+        else:
+            self._take_usual(lines)
         if self._prompt is not None and self._held is None and self._splitter.take_prompt():
             self._answer_prompt()
 
@@ -208,6 +235,62 @@ class Connection(ReplyAssembly):
             self._proved()
 
     # A line, by state
+
+    def _take_each(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if line:
+                self._take(line)
+            elif self._minds_blanks:
+                self._blank()
+
+    def _take_usual(self, lines: list[str]) -> None:
+        """Take lines as `_pending` and `_idle` would, those that come most in as few steps as it can be done.
+
+        The first that is none of them leaves the rest to `_take_each`.
+        """
+        names, form, info = (_NO_NAMES if self._command is None else self._names), self._form, self._info
+        simple, put = self._simple, self.events.append
+        unread = iter(lines)
+        for line in unread:
+            if not line:
+                continue
+            name, colon, rest = line.partition(":")
+            if not colon:
+                if line != "OK" or self._command is None:
+                    break
+                if info and not self._is_noteworthy(self._command):
+                    put(
+                        _make(Answered, (self._command, _make(Reply, (tuple(info), results.OK, self._truncated)), True))
+                    )
+                    self._command = self._prompt = None
+                    self._take = self._idle
+                else:
+                    self._finish(results.OK)
+                    if self.quarantined or self.online:
+                        return self._take_each(unread)
+                names = _NO_NAMES
+            elif name in names and (form is None or form(line)):
+                if '"' in line and line.count('"') & 1:
+                    break
+                info.append(line)
+            elif name in simple or ((urc := self._urcs.get(name)) and urc.plain and urc.form and urc.form(line)):
+                put(_make(Unsolicited, (name, split_parameters(rest), line, None)))
+                self.counts.unsolicited += 1
+            else:
+                break
+        else:
+            return None
+        self._take(line)
+        return self._take_each(unread)
+
+    def _is_noteworthy(self, command: Command) -> bool:
+        """Whether the command's success may tell something of the port or the modem, which `_finish` notes."""
+        return (
+            (command.reads and self.resync.may_learn and command.text not in self.resync.learned)
+            or self._verbose is not True
+            or self._echo is _Echo.ASKED_OFF
+            or self._swallow_error
+        )
 
     def _pending(self, line: str) -> None:
         if line.startswith(self._heads) and (self._form is None or self._form(line)):
@@ -307,7 +390,7 @@ class Connection(ReplyAssembly):
         succeeded = final is results.OK or final.succeeded
         info = tuple(self._info)
         fits = not self._required or bool(info) or not succeeded
-        self._command = self._prompt = None
+        self._command = self._prompt = self._follow = None
         self._take = self._idle
         self.events.append(_make(Answered, (command, _make(Reply, (info, final, self._truncated)), fits)))
         if succeeded:
@@ -323,7 +406,7 @@ class Connection(ReplyAssembly):
             self._echo = _Echo.OFF
         shape, text = command.shape, command.text
         if isinstance(shape, Prefixed):
-            if text[-1:] == "?" and len(info) == 1 and text not in self.resync.learned:
+            if command.reads and self.resync.may_learn and len(info) == 1 and text not in self.resync.learned:
                 self._learn(text, shape.prefixes[0], info[0])
         elif isinstance(shape, NoInfo):
             if self._echo is _Echo.ON and _ECHO_OFF.match(text):
@@ -335,7 +418,7 @@ class Connection(ReplyAssembly):
             self._take = self._data
 
     def _learn(self, text: str, name: str, line: str) -> None:
-        if "=" not in text and ";" not in text and name not in self._urcs and line.startswith(name + ":"):
+        if name not in self._urcs and line.startswith(name + ":"):
             self.resync.learn(text, name)
 
     def _rare_final(self, line: str) -> Final | None:

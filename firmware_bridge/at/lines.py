@@ -37,19 +37,20 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[str]:
         """The lines these bytes complete, decoded as Latin-1 (a byte is a character)."""
-        if b"\0" in data:
+        if 0 in data:
             data = data.replace(b"\0", b"")
         text = data.decode("latin-1")
         if self._skip_feed or self._behind_prompt:
             text = self._skipped(text)
         if self.partial:
             text = self.partial + text
-        lines = text.split("\r\n")
-        self.partial = lines.pop()
-        if not text.count("\n") == text.count("\r") == len(lines):
+        feeds = text.replace("\r\n", "\n")
+        if "\r" in feeds:
             lines = _BREAK.split(text)
-            self.partial = lines.pop()
-            self._skip_feed = text.endswith("\r")
+            self._skip_feed = text[-1] == "\r"
+        else:
+            lines = feeds.split("\n")
+        self.partial = lines.pop()
         return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
 
     def _skipped(self, text: str) -> str:

@@ -91,6 +91,7 @@ class Resynchroniser:
         self.weak_proofs = 0
         self._candidates = list(CANDIDATES)
         self.learned = {symbol.text for symbol in CANDIDATES}
+        self.may_learn = True
         self._number = first
         self._chain_known: bool | None = None
         self._finals_expected = 0
@@ -127,9 +128,10 @@ class Resynchroniser:
 
     def learn(self, text: str, name: str) -> None:
         """A read that this modem has answered rightly: better evidence than any guess."""
-        if text not in self.learned and len(self._candidates) < len(CANDIDATES) + MAX_LEARNED:
+        if text not in self.learned and self.may_learn:
             self.learned.add(text)
             self._candidates.insert(2, Symbol(text, name))
+            self.may_learn = len(self._candidates) < len(CANDIDATES) + MAX_LEARNED
 
     def next_probe(self) -> Probe | None:
         """What to write now; None when all was tried in vain."""

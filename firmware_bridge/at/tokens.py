@@ -40,14 +40,12 @@ def split_parameters(text: str) -> Parameters:
     """The parameters of a text without a prefix. Quotes and blanks around are taken off, None stands for nothing."""
     if '"' not in text:
         text = text.strip(" \t")
-        if "(" not in text:  # then every comma separates, and only blanks around a value go
-            if "," not in text:
-                return (text,) if text else ()
-            values = text.split(",")
-            if " " not in text and "\t" not in text and "" not in values:
-                return tuple(values)
-            return tuple([value.strip(" \t") or None for value in values])
-        return _split_carefully(text, 0)
+        if "(" in text:
+            return _split_carefully(text, 0)
+        values = text.split(",")  # every comma separates, and only blanks around a value go
+        if " " not in text and "" not in values and "\t" not in text:
+            return tuple(values)
+        return tuple([value.strip(" \t") or None for value in values]) if text else ()
     # The C parser of csv is three times as fast as anything written in Python; what it might read otherwise than
     # `_split_carefully` goes there.
     if "(" in text or "\\" in text or " ," in text or "\t" in text or text[-1] <= " ":

@@ -1,0 +1,111 @@
+"""A reply taken at once is the one that any other way through the connection would bring, and leaves it the same."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware_bridge.at.commands import Command, Messages, Prefixed, Reply
+from firmware_bridge.at.connection import Answered, Connection
+from firmware_bridge.at.forms import is_registration_read
+from firmware_bridge.at.lines import MAX_LINE
+
+from .test_connection import URCS, feed
+
+
+class Twice:
+    """The same bytes for two connections: one takes replies at once where it can, the other never does."""
+
+    def __init__(self) -> None:
+        self.quick, self.plain = Connection(URCS, in_step=True), Connection(URCS, in_step=True)
+
+    def exchange(self, command: Command, data: bytes) -> Reply | None:
+        """Feed both; they must come to the same. The reply if it was taken at once."""
+        self.plain.send(command)
+        expected = feed(self.plain, data)
+        reply = self.quick.reply_at_once(command, data)
+        if reply is None:
+            self.quick.send(command)
+            found = feed(self.quick, data)
+        else:
+            found = [Answered(command, reply, True)]
+        assert found == expected
+        self.same()
+        return reply
+
+    def overhear(self, data: bytes) -> None:
+        """Bytes while no command is in flight."""
+        assert feed(self.quick, data) == feed(self.plain, data)
+        self.same()
+
+    def same(self) -> None:
+        """Nothing of what follows may depend on which way was taken."""
+        assert self.quick.counts == self.plain.counts
+        assert self.quick.idle == self.plain.idle
+        assert self.quick.resync.learned == self.plain.resync.learned
+
+
+ASKED = [
+    Command("AT+CSQ", Prefixed("+CSQ")),
+    Command("AT+CEREG?", Prefixed("+CEREG", form=is_registration_read)),
+    Command("AT+CGATT?", Prefixed("+CGATT")),
+    Command("AT^DSFLOWQRY", Prefixed("^DSFLOWQRY", next_line=True)),
+    Command("ATE0"),
+    Command("AT&F"),
+    Command("AT+CMGR=1", Messages("+CMGR")),
+]
+SAID = st.sampled_from(
+    [
+        b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n",
+        b"\r\n+CSQ: 21,99\r\n\r\n0\r\n",
+        b'\r\n+CSQ: "21\r\n\r\nOK\r\n',
+        b"\r\n+CSQ: 21\r99\r\n\r\nOK\r\n",
+        b"\r\n+CSQ: 2\x001,99\r\n\r\nOK\r\n",
+        b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n\r\nRING\r\n",
+        b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n",
+        b"\r\n+CEREG: 1\r\n\r\nOK\r\n",
+        b"\r\n+CGATT: 1\r\n\r\nOK\r\n",
+        b"\r\n^DSFLOWQRY:\r\n\r\nOK\r\n",
+        b"\r\n^DSFLOWQRY:1,2\r\n\r\nOK\r\n",
+        b"\r\n+CMGR: 0,,24\r\n\r\nOK\r\n",
+        b"\r\n+IP ERROR: 3\r\n",
+        b"\r\nERROR\r\n",
+        b"\r\nOK\r\n",
+        b"0\r",
+        b"AT+CSQ\r\r\n+CSQ: 21,99\r\n\r\nOK\r\n",
+        b"\r\n+CMT: ,24\r\n",
+        b"\r\n+CMTI: ",
+        b'\r\n+CUSD: 0,"two\r\n',
+        b"\r\nRING\r",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([None, *ASKED]), SAID | st.binary(max_size=12)), max_size=8))
+def test_a_reply_taken_at_once_is_the_one_any_other_way_would_bring(script: list[tuple[Command | None, bytes]]) -> None:
+    both = Twice()
+    for command, data in script:
+        if command is not None and both.plain.idle:
+            both.exchange(command, data)
+        else:
+            both.overhear(data)
+
+
+def test_which_replies_are_taken_at_once() -> None:
+    both = Twice()
+    csq, attached = ASKED[0], ASKED[2]
+    assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
+    assert both.exchange(attached, b"\r\n+CGATT: 1\r\n\r\nOK\r\n") is not None
+    assert "AT+CGATT?" in both.quick.resync.learned
+    assert both.exchange(ASKED[1], b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n") is not None
+    both.overhear(b"\r\nRING\r")
+    assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is None, "an LF might have been due"
+    longest = b"\r\n+CSQ: " + b"1" * MAX_LINE + b"\r\n\r\nOK\r\n"
+    assert both.exchange(csq, longest) is None
+
+
+def test_the_error_that_a_vendor_sends_behind_its_own_is_not_awaited_for_ever() -> None:
+    both = Twice()
+    both.exchange(ASKED[0], b"\r\n+IP ERROR: 3\r\n")
+    assert both.exchange(ASKED[0], b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
+    both.exchange(ASKED[0], b"\r\nERROR\r\n")
+    assert both.quick.idle
