@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 
 import pytest
 
@@ -14,6 +15,8 @@ from device_agent.logs import JsonFormatter, mask
         ("IMEI 861500059492816", "IMEI 861500***"),
         ("iccid=89443000000000000018", "iccid=894430***"),
         ("from +447700900001", "from +447700***"),
+        ("msisdn 7700900001", "msisdn 770090***"),
+        ("port 770090000", "port 770090000"),
         ("password=secret", "password=***"),
         ("hub 01990000-0000-7000-8000-0000000000aa", "hub 01990000-0000-7000-8000-0000000000aa"),
         ("port 1883, 90 s", "port 1883, 90 s"),
@@ -37,3 +40,13 @@ def test_a_line_is_one_json_object_with_masked_fields() -> None:
     assert line["event"] == "sim 894430***"
     assert line["iccid"] == "894430***"
     assert line["level"] == "info"
+
+
+def test_a_traceback_is_masked_too() -> None:
+    try:
+        int("sim 8944300000000000001")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    line = json.loads(JsonFormatter().format(record))
+    assert "'sim 894430***'" in line["traceback"]
+    assert "8944300000000000001" not in json.dumps(line)

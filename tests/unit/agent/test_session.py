@@ -4,19 +4,24 @@ import asyncio
 import itertools
 import random
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device_agent import session as session_module
+from device_agent.link import Link, LinkPort, Will
 from device_agent.protocol import (
     Ack,
     BootAck,
     Channel,
+    Desired,
     Event,
+    Internet,
     Presence,
     PresenceState,
     Reported,
@@ -31,20 +36,44 @@ from simulator.virtual.mqtt import MemoryBroker, MemoryLinkPort
 from tests.unit.agent.virtual_hub import ERRORS, HUB, now_s, play
 
 
+class WatchedPort:
+    """Notes when it is asked for a link."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self.asked: list[float] = []
+        self._port: LinkPort = MemoryLinkPort(broker, ERRORS)
+
+    def open(
+        self, *, client_id: str, will: Will | None, subscriptions: Sequence[str], session_expiry_s: int
+    ) -> AbstractAsyncContextManager[Link]:
+        self.asked.append(now_s())
+        return self._port.open(
+            client_id=client_id, will=will, subscriptions=subscriptions, session_expiry_s=session_expiry_s
+        )
+
+
+class Longest(random.Random):
+    """Every wait is as long as it may be."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
 class Conversation:
     """A session on a broker in memory, and what the controller hears."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, rng: random.Random | None = None) -> None:
         self.broker = MemoryBroker()
+        self.port = WatchedPort(self.broker)
         self.store = store
         self.heard: list[tuple[float, Any]] = []
         self.session = Session(
             HUB,
-            MemoryLinkPort(self.broker, ERRORS),
+            self.port,
             store,
             render=lambda number: Reported(boot=store.boot, seq=1, uptime_ms=0, observed_revision=0, session=number),
             accept=lambda _: None,
-            rng=random.Random(7),
+            rng=rng or random.Random(7),
         )
 
     async def listen(self) -> None:
@@ -74,10 +103,10 @@ class Conversation:
         return [message for _, message in self.heard if isinstance(message, kind)]
 
 
-def converse(story: Callable[[Conversation], Coroutine[Any, Any, None]]) -> None:
+def converse(story: Callable[[Conversation], Coroutine[Any, Any, None]], *, rng: random.Random | None = None) -> None:
     async def told() -> None:
         with tempfile.TemporaryDirectory() as directory, Store(Path(directory) / "s.db") as store:
-            talk = Conversation(store)
+            talk = Conversation(store, rng)
             ear = asyncio.create_task(talk.listen())
             await asyncio.sleep(0.1)
             running = asyncio.create_task(talk.session.run())
@@ -180,6 +209,72 @@ def test_a_refusal_is_told_apart_and_asked_again_seldom() -> None:
     converse(story)
 
 
+def waited(talk: Conversation) -> list[int]:
+    """Whole seconds between the last attempts."""
+    return [round(later - sooner) for sooner, later in itertools.pairwise(talk.port.asked)]
+
+
+def test_waits_begin_at_a_second_for_a_broker_that_is_away_and_at_thirty_for_one_that_refuses() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.broker.available = False
+        talk.broker.cut(HUB)
+        await asyncio.sleep(32.0)
+        # The first is that of the connection that was lost.
+        assert waited(talk)[1:] == [1, 2, 4, 8]
+        talk.broker.available, talk.port.asked = True, []
+        talk.broker.refuse.add(HUB)
+        await asyncio.sleep(1200.0)
+        assert waited(talk)[:6] == [30, 60, 120, 240, 300, 300]
+
+    converse(story, rng=Longest())
+
+
+@pytest.mark.parametrize(("lives_s", "pauses"), [(40.0, [1, 1, 1, 1]), (5.0, [1, 2, 4, 8])])
+def test_a_connection_that_lived_begins_the_waits_anew_and_a_short_one_does_not(
+    lives_s: float, pauses: list[int]
+) -> None:
+    async def story(talk: Conversation) -> None:
+        found = []
+        for _ in pauses:
+            await asyncio.sleep(lives_s)
+            cut, attempts = now_s(), len(talk.port.asked)
+            talk.broker.cut(HUB)
+            await asyncio.sleep(9.0)
+            found.append(round(talk.port.asked[attempts] - cut))
+        assert found == pauses
+
+    converse(story, rng=Longest())
+
+
+@pytest.mark.parametrize(("has_gap", "reports"), [(True, 2), (False, 1)])
+def test_only_a_gap_in_what_is_held_is_told_at_once_at_an_acknowledgement(*, has_gap: bool, reports: int) -> None:
+    async def story(talk: Conversation) -> None:
+        talk.add_event()
+        if has_gap:
+            talk.store.next_seq()
+        talk.add_event()
+        talk.add_event()
+        await asyncio.sleep(1.0)
+        talk.ack(0)
+        await asyncio.sleep(1.0)
+        assert len(talk.of(Reported)) == reports
+
+    converse(story)
+
+
+def test_a_document_brings_what_was_not_acknowledged_again_soon() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.add_event()
+        await asyncio.sleep(10.0)
+        document = Desired(revision=1, issued_at=0, internet=Internet(on=False))
+        talk.broker.publish(topic(HUB, Channel.DESIRED), encode(document))
+        await asyncio.sleep(session_module.RESEND_SOON_S + 0.5)
+        assert [e.seq for e in talk.of(Event)] == [1, 1]
+
+    converse(story)
+
+
 def test_a_knock_ends_the_wait() -> None:
     async def story(talk: Conversation) -> None:
         talk.broker.refuse.add(HUB)
@@ -222,3 +317,9 @@ def test_waits_are_full_jitter_under_a_doubling_ceiling(seed: int, first: float)
     for wait in itertools.islice(waits(random.Random(seed), first), 30):
         assert 0 <= wait <= min(ceiling, BACKOFF_MOST_S)
         ceiling *= 2
+
+
+def test_waits_are_spread_over_everything_below_the_ceiling() -> None:
+    drawn = sorted(itertools.islice(waits(random.Random(1), BACKOFF_MOST_S), 60))
+    assert drawn[5] < BACKOFF_MOST_S / 5
+    assert drawn[-5] > BACKOFF_MOST_S * 4 / 5
