@@ -71,6 +71,32 @@ def test_an_older_verified_list_is_stale_and_used(tmp_path: Path) -> None:
         assert [p.read_bytes() for p in found.paths] == [OLD]
 
 
+def test_a_list_that_is_here_already_becomes_its_categorys_latest(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        source = Source(NEW)
+        made = lists(tmp_path, store, source)
+        run(made.fetch([wanted(NEW, "gambling")], 0))
+        source.body = OLD
+        run(made.fetch([wanted(OLD)], 0))
+        assert not run(made.fetch([wanted(NEW)], 0))
+        found = made.resolve([wanted(b"later.example\n")])
+        assert found.stale
+        assert [p.read_bytes() for p in found.paths] == [NEW]
+
+
+def test_a_list_that_no_category_uses_any_more_leaves_the_disk(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db") as store:
+        source = Source(OLD)
+        made = lists(tmp_path, store, source)
+        run(made.fetch([wanted(OLD), wanted(OLD, "gambling")], 0))
+        source.body = NEW
+        held = []
+        for category in ("adult", "gambling"):
+            run(made.fetch([wanted(NEW, category)], WEEK_MS))
+            held.append(sorted(path.read_bytes() for path in (tmp_path / "lists").iterdir()))
+        assert held == [[NEW, OLD], [NEW]]
+
+
 async def nothing_fetched() -> None:
     await https_fetch("/nowhere/ca.pem")("https://lists.example/x", 3)
 
