@@ -2,7 +2,7 @@
 # Install the real parts that tests drive, where that is allowed (root or passwordless sudo). Elsewhere the tests that need
 # one skip and name the command.
 set -euo pipefail
-packages=(mosquitto dnsmasq-base nftables iproute2 iputils-ping hostapd dnsutils curl modemmanager dbus libglib2.0-bin gammu ppp comgt osmo-hlr sqlite3 postgresql-15)
+packages=(mosquitto dnsmasq-base nftables iproute2 iputils-ping hostapd dnsutils curl modemmanager dbus libglib2.0-bin gammu smstools ppp comgt osmo-hlr sqlite3 postgresql-15)
 command -v apt-get >/dev/null || exit 0
 missing=()
 for package in "${packages[@]}"; do
