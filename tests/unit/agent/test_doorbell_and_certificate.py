@@ -152,8 +152,9 @@ def certificate(begin: dt.datetime, days: float) -> bytes:
 class Office:
     """What a renewal comes to, and when it was asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, life_days: float = 90) -> None:
         self.path = path
+        self.life_days = life_days
         self.outcome, self.problem = Renewal.DONE, ""
         self.asked: list[float] = []
         self.taken_up = 0
@@ -162,7 +163,7 @@ class Office:
     async def renew(self) -> tuple[Renewal, str]:
         self.asked.append(now_s())
         if self.outcome is Renewal.DONE:
-            self.path.write_bytes(certificate(START + dt.timedelta(seconds=now_s()), 90))
+            self.path.write_bytes(certificate(START + dt.timedelta(seconds=now_s()), self.life_days))
         return self.outcome, self.problem
 
     def renewed(self) -> None:
@@ -184,16 +185,17 @@ def with_lane(
     story: Callable[[Board, CertificateLane, Office], Coroutine[Any, Any, None]],
     *,
     age_days: float = 0,
+    life_days: float = 90,
     may_renew: bool = True,
     trusted: bool = True,
 ) -> None:
-    """The lane alone, with a certificate of 90 days that was made `age_days` ago."""
+    """The lane alone, with a certificate of `life_days` that was made `age_days` ago."""
 
     async def told() -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "hub.pem"
-            path.write_bytes(certificate(START - dt.timedelta(days=age_days), 90))
-            board, office = Board(Clock(now_s)), Office(path)
+            path.write_bytes(certificate(START - dt.timedelta(days=age_days), life_days))
+            board, office = Board(Clock(now_s)), Office(path, life_days)
             if trusted:
                 board.clock.offer(START_MS)
             renew = office.renew if may_renew else None
@@ -222,24 +224,24 @@ def status(board: Board) -> str:
 def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left() -> None:
     async def story(board: Board, _: CertificateLane, office: Office) -> None:
         assert status(board) == "good"
-        await until(lambda: office.asked, 63)
-        assert 60 * DAY_S <= office.asked[0] <= 61 * DAY_S
+        await until(lambda: office.asked, 7)
+        assert 6 * DAY_S <= office.asked[0] <= 6.3 * DAY_S
         assert status(board) == "renewed"
         assert office.taken_up == 1
         assert len(office.reconnected) == 1
         assert 0 < office.reconnected[0] - office.asked[0] <= RECONNECT_MOST_S
         # The new one has two thirds of its own life before it is due.
-        await asyncio.sleep(59 * DAY_S)
+        await asyncio.sleep(5.8 * DAY_S)
         assert len(office.asked) == 1
-        await until(lambda: len(office.asked) == 2, 4)
+        await until(lambda: len(office.asked) == 2, 1)
 
-    with_lane(story)
+    with_lane(story, life_days=9)
 
 
 def test_a_refused_renewal_is_told_and_asked_again_seldom_until_it_comes() -> None:
     async def story(board: Board, lane: CertificateLane, office: Office) -> None:
         office.outcome, office.problem = Renewal.REFUSED, "the controller refused"
-        await until(lambda: office.asked, 63)
+        await until(lambda: office.asked, 3)
         assert status(board) == "refused"
         for _ in range(240):
             await asyncio.sleep(3600.0)
@@ -254,7 +256,7 @@ def test_a_refused_renewal_is_told_and_asked_again_seldom_until_it_comes() -> No
         await until(lambda: status(board) == "renewed", 2)
         assert office.taken_up == 1
 
-    with_lane(story)
+    with_lane(story, age_days=59)
 
 
 @pytest.mark.parametrize("is_woken", [False, True])
