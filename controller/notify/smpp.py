@@ -265,7 +265,8 @@ class _Queue(AbstractBroker):  # type: ignore[misc]  # aiosmpplib is untyped
         self._waiting.put_nowait(pending)
 
     async def enqueue(self, message: Any) -> None:
-        raise NotImplementedError  # nobody but `put` adds messages
+        """Refuse: aiosmpplib asks for this method and never calls it. Without a sender who waits nothing is sent."""
+        raise NotSentError(f"{type(message).__name__} was not handed over by its sender")
 
     async def dequeue(self) -> Any:
         while True:

@@ -102,8 +102,15 @@ class WorkLoop:
             unsubscribe()
 
     def _committed(self, committed: Committed) -> None:
-        if self._work.noun in committed.nouns:
+        due = committed.due.get(self._work.noun)
+        if due is None:
+            return
+        in_s = (due - self._now()).total_seconds()
+        if in_s <= 0:
             self._wake.set()
+        elif in_s < self._poll_s:
+            # Sooner than the next look; a later one is found by that.
+            asyncio.get_running_loop().call_later(in_s, self._wake.set)
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         self._wake.clear()

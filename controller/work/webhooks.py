@@ -61,10 +61,10 @@ def carrier_router(database: Database, carrier: Carrier, secret: str, now: Calla
 
 def take_webhooks(session: Session, actor: Actor, now: datetime, *, items: Sequence[Webhook]) -> list[None]:
     """Record what webhooks say, each once: with its event's id, or not at all."""
-    # A copy in the same batch says the same: it is left out like one that came before.
-    events = {webhook.event_id: webhook for webhook in items}
+    # Of copies in one batch the first counts, as it would had they come one by one.
+    events = {webhook.event_id: webhook for webhook in reversed(items)}
     new = sims.new_events(session, now, events)
-    news = [item for id_, webhook in events.items() if id_ in new for item in webhook.news]
+    news = [item for id_, webhook in reversed(events.items()) if id_ in new for item in webhook.news]
     sims.observe_many(session, actor, now, [seen_of(item) for item in news if isinstance(item, Observation)])
     moved = [item for item in news if isinstance(item, OperationNews) and item.state is not OperationState.RUNNING]
     sims.doubt(session, now, [item.iccid for item in moved])

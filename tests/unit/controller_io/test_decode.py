@@ -13,7 +13,7 @@ from controller.ingest.decode import (
 )
 from controller.services.samples import SAMPLE
 from device_agent import protocol
-from device_agent.protocol import Channel, encode, topic
+from device_agent.protocol import LIMITS, Channel, encode, topic
 
 HUB = "01890000-0000-7000-8000-000000000001"
 CHANNELS = st.sampled_from([topic(HUB, channel) for channel in Channel])
@@ -91,6 +91,22 @@ def test_what_a_database_cannot_keep_is_set_aside(channel: Channel) -> None:
     message = decode_message(topic(HUB, channel), encode(telemetry if channel is Channel.TELEMETRY else event))
     assert isinstance(message, Quarantined)
     assert "NUL" in message.reason
+
+
+@pytest.mark.parametrize("band", [2**53, -(2**53), 10**30])
+def test_a_band_that_no_column_holds_is_set_aside_under_its_number(band: int) -> None:
+    samples = (protocol.Sample(uptime_ms=1), protocol.Sample(uptime_ms=2, band=band))
+    message = decode_message(topic(HUB, Channel.TELEMETRY), encode(protocol.Telemetry(boot=3, seq=4, samples=samples)))
+    assert isinstance(message, Quarantined)
+    assert (message.hub_id, message.number) == (HUB, (3, 4))
+
+
+def test_telemetry_beyond_its_limit_is_set_aside_unread() -> None:
+    largest = LIMITS[Channel.TELEMETRY]
+    whole = encode(protocol.Telemetry(boot=1, seq=1, samples=(protocol.Sample(uptime_ms=1),)))
+    within = decode_message(topic(HUB, Channel.TELEMETRY), whole.ljust(largest))
+    beyond = decode_message(topic(HUB, Channel.TELEMETRY), whole.ljust(largest + 1))
+    assert (type(within), type(beyond)) == (HistoryMessage, Quarantined)
 
 
 def test_a_time_beyond_every_calendar_is_no_time() -> None:

@@ -20,7 +20,7 @@ from controller.carrier.port import (
     ThrottledError,
 )
 from controller.domain.sim import SimState
-from controller.services import sims
+from controller.services import owed, sims
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.work.loop import Work, WorkLoop
@@ -181,3 +181,36 @@ def test_a_look_that_fails_does_not_end_the_loop() -> None:
         return looks
 
     assert run_virtual(work()) >= 3
+
+
+def test_a_mark_wakes_its_loop_when_it_is_due_and_not_before() -> None:
+    looked: list[float] = []
+    handled: list[float] = []
+
+    async def gate() -> float:
+        looked.append(loop_time())
+        return 0.0
+
+    async def handle(_claim: object) -> None:
+        handled.append(loop_time())
+
+    def mark(session: Session, actor: Actor, at: datetime, *, key: str, after_s: float) -> None:
+        owed.mark(session, "sims", key, now=at, due=at + timedelta(seconds=after_s))
+
+    async def work() -> None:
+        database = Database("sqlite://")
+        SQLModel.metadata.create_all(database.engine)
+        loop = WorkLoop(Work("sims", 4, handle, gate), database, now, poll_s=60)
+        task = asyncio.create_task(loop.run())
+        await asyncio.sleep(1)
+        await database.run(mark, actor=ACTOR, now=now(), key="later", after_s=3)
+        await asyncio.sleep(1)
+        assert len(looked) == 1
+        await database.run(mark, actor=ACTOR, now=now(), key="now", after_s=0)
+        await asyncio.sleep(4)
+        loop.stop()
+        await task
+        await database.close()
+
+    run_virtual(work())
+    assert handled == [2.0, 4.0]
