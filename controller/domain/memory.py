@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 R = TypeVar("R")
-# A tuple, not `str | datetime`: a union is made anew at each call.
-_NAMED: Final = (str, datetime)
+_NAMED: Final = frozenset({str, datetime})
 
 
 class Remembering:
@@ -25,15 +24,10 @@ class Remembering:
         except AttributeError:
             memory = {}
             object.__setattr__(self, "_memory", memory)
-        # Mostly it is asked with the very same arguments: they are found by identity alone.
-        same = (rule, *map(id, given))
-        known = memory.get(same)
+        key = (rule, *[each if type(each) in _NAMED else id(each) for each in given])
+        known = memory.get(key)
         if known is None:
-            key = (rule, None, *[each if isinstance(each, _NAMED) else id(each) for each in given])
-            known = memory.get(key)
-            if known is None:
-                known = memory[key] = (rule(self, *given), given)
             # What is told apart by identity is kept, so that nothing else gets its number.
-            known = memory[same] = (known[0], given)
+            known = memory[key] = (rule(self, *given), given)
         answer: R = known[0]
         return answer

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
-from controller.services import alarms, owed
+from controller.services import alarms, decide, owed, timers
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.tables.alarms import Alarm
 from controller.tables.owed import Owed
+from controller.work.timers import do_due
 from tests.unit.controller.conftest import MakeDatabase
 from tests.unit.controller.household import ACTOR, START
 
@@ -219,3 +220,22 @@ def test_a_commit_names_when_what_it_marked_is_due_first(database: Database) -> 
     assert [(dict(each.due), each.nouns) for each in told] == [
         ({"noun": START, "timer": START + LEASE}, frozenset({"noun", "timer"}))
     ]
+
+
+def test_much_that_is_due_is_done_once_each_whoever_works_beside(database: Database) -> None:
+    keys = [f"account-{number}" for number in range(2 * timers.BATCH + 50)]
+
+    def mark(session: Session, _actor: Actor, now: Any) -> None:
+        owed.mark_many(session, decide.NOUN, [(key, None, now) for key in keys], now=now)
+
+    async def everything() -> list[int]:
+        while await do_due(database, lambda: START, lambda: True):
+            pass
+        await database.run(mark, actor=ACTOR, now=START)
+        done = [await do_due(database, lambda: START, lambda: False)]
+        while batch := await do_due(database, lambda: START, lambda: True):
+            done.append(batch)
+        return done
+
+    done = asyncio.run(everything())
+    assert (done[0], sum(done)) == (timers.BATCH, len(keys))
