@@ -120,6 +120,12 @@ async def get_telemetry(
     return {"hub_id": hub_id, "span": span, "resolution_s": series.resolution_s, "samples": list(series.samples)}
 
 
+@router.delete("/hubs/{hub_id}/telemetry")
+async def erase_telemetry(hub_id: schemas.Id, door: ServicesDep, actor: AdminDep) -> dict[str, Any]:
+    """Erase a hub's samples and buckets before their time; what it tells from now on is kept as ever."""
+    return {"hub_id": hub_id, "erased": await door.run(telemetry.erase, actor, hub_id=hub_id)}
+
+
 @router.put("/tacs/{tac}")
 async def set_tac(tac: Tac, body: schemas.NewTac, door: ServicesDep, actor: AdminDep) -> dict[str, Any]:
     """Set a row of the operators' table of type allocation codes."""

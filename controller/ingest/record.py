@@ -47,7 +47,7 @@ def take_in(session: Session, actor: Actor, now: datetime, *, received: Sequence
         kept = quarantine.put(session, actor, now, messages=[(each.topic, each.payload, each.reason) for each in aside])
         taken.quarantined = len(aside)
         # What is kept here need not be kept by the hub: its number counts, or it would come again for ever.
-        batch += [HubHistory(m.hub_id, *m.number) for m in aside[: len(kept)] if m.number and m.hub_id in known]
+        batch += [HubHistory(m.hub_id, *m.number) for m in aside[: len(kept)] if m.number]
     if batch:
         acks = history.record(session, actor, now, batch=batch, known=known)
         for hub_id, boots in acks.items():

@@ -15,7 +15,7 @@ from sqlalchemy import Table, and_, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from controller.services import desired, samples
+from controller.services import desired, journal, samples
 from controller.services.actor import Actor
 from controller.tables.telemetry import FiveMinutes, Hour, TelemetryDue, TelemetrySample
 
@@ -49,9 +49,13 @@ class Series:
 
 
 def series(session: Session, actor: Actor, now: datetime, *, hub_id: str, span: str) -> Series:
-    """Return a hub's samples over a span that ends now. Raises NotFoundError."""
+    """Return a hub's samples over a span that ends now. Raises NotFoundError.
+
+    Audited: cells tell where a home is, and counters when somebody is in.
+    """
     del actor
     desired.state_of(session, hub_id)
+    journal.audited(session, "hub", hub_id, "telemetry_read", span=span)
     length, resolution = SPANS[span]
     since = now - length
     if resolution == 0:
@@ -70,6 +74,23 @@ def series(session: Session, actor: Actor, now: datetime, *, hub_id: str, span: 
             if at >= since:
                 buckets[at] = _shown(at, count, figures)
     return Series(resolution_s=resolution, samples=tuple(buckets[at] for at in sorted(buckets)))
+
+
+def erase(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> dict[str, int]:
+    """Delete a hub's samples and buckets before their time, as its household may ask; returns how many of each.
+
+    Their numbers stay counted, so that nothing the hub still holds brings them back. Raises NotFoundError.
+    """
+    del actor, now
+    desired.state_of(session, hub_id)
+    # What is due goes first: on PostgreSQL that waits for a roll-up under way, whose buckets then go with the rest.
+    gone = {
+        table.name: session.connection().execute(delete(table).where(table.c.hub_id == hub_id)).rowcount
+        for table in (_DUE, _SAMPLES, _FIVE_MINUTES, _HOURS)
+    }
+    journal.audited(session, "hub", hub_id, "telemetry_erased", **gone)
+    journal.changed(session, "hub", hub_id, "history")
+    return gone
 
 
 def as_csv(found: Series) -> str:

@@ -42,6 +42,13 @@ async def test_a_series_is_exported_without_formulas(home: Household, client: ht
     assert (plain["resolution_s"], plain["samples"][0]["operator"]) == (300, "=cmd()")
 
 
+async def test_a_hub_s_telemetry_is_erased_on_request(home: Household, client: httpx.AsyncClient) -> None:
+    sample(home, "EE")
+    answer = await client.delete(f"/v1/hubs/{home.hub_id}/telemetry")
+    assert (answer.status_code, answer.json()["erased"]["telemetry"]) == (200, 1)
+    assert (await client.get(f"/v1/hubs/{home.hub_id}/telemetry")).json()["samples"] == []
+
+
 async def test_alarms_are_filtered_taken_on_and_counted(home: Household, client: httpx.AsyncClient) -> None:
     sample(home, "EE")
     assert (await client.get("/v1/alarms?kind=odd")).json() == {"alarms": []}

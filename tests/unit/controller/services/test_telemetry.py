@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, func, select
 
-from controller.services import alarms, history, hubs, partitions, retention, samples, telemetry
+from controller.services import alarms, audit, history, hubs, partitions, retention, samples, telemetry
 from controller.services.history import BootAck, HubHistory
 from controller.services.samples import SAMPLE
 from controller.tables.telemetry import FiveMinutes, Hour, TelemetryDue, TelemetrySample
@@ -187,6 +187,25 @@ def test_every_figure_is_kept_as_it_was_told_and_what_was_not_told_stays_unknown
     for some in ([whole, whole], [bare, bare], [whole, bare, whole], [bare, *[whole] * 700]):
         send(hub, *some, seq=(seq := next(_seqs)))
         assert hub.run(_told, seq=seq) == some
+
+
+def test_what_is_erased_is_gone_at_every_resolution_and_does_not_come_back(hub: Household) -> None:
+    other = hub.run(hubs.enrol, serial="S2", iccid=hub.card()).id
+    old, new = sample(hub.now - timedelta(hours=3)), sample(hub.now)
+    hub.run(history.record, batch=[HubHistory(other, 1, 1, (old, new))])
+    send(hub, old, new, seq=1)
+    age(hub, retention.ROLL_UP)
+    assert all(series(hub, span) for span in telemetry.SPANS)
+    gone = {"telemetry": 2, "telemetry_due": 1, "telemetry_five_minutes": 1, "telemetry_hours": 1}
+    assert hub.run(telemetry.erase, hub_id=hub.hub_id) == gone
+    send(hub, old, new, seq=1)
+    age(hub, retention.ROLL_UP)
+    assert not any(series(hub, span) for span in telemetry.SPANS)
+    assert [count(hub, model) for model in (TelemetrySample, TelemetryDue, FiveMinutes, Hour)] == [2, 1, 1, 1]
+    entries = hub.run(lambda session, _actor, _now: audit.entries_of(session, "hub", hub.hub_id))
+    steps = [entry.action for entry in entries]
+    assert steps.count("telemetry_erased") == 1
+    assert steps.count("telemetry_read") == 6
 
 
 def _told(session: Session, _actor: Any, _now: datetime, *, seq: int) -> list[tuple[Any, ...]]:
