@@ -22,7 +22,7 @@ from simulator.stage.home import INTERNET, NamespaceHome, can_have_namespaces
 from tests.e2e.agent import rig
 from tests.e2e.mosquitto import Mosquitto
 
-MISSING = "needs root and: apt-get install -y nftables dnsmasq-base iproute2 dnsutils"
+MISSING = "needs root and: apt-get install -y nftables dnsmasq-base iproute2 dnsutils curl"
 PORT = 4444
 SEND = f"""
 import socket, time
@@ -147,7 +147,7 @@ async def a_home(directory: Path, **changes: Any) -> AsyncIterator[Home]:
 
 async def require_namespaces() -> None:
     """Skip where there can be none, fail where CI promised them."""
-    if not await can_have_namespaces() or shutil.which("dig") is None:
+    if not await can_have_namespaces() or not all(map(shutil.which, ("dig", "curl"))):
         if os.environ.get("CI") == "true":
             pytest.fail(MISSING)
         pytest.skip(MISSING)

@@ -6,16 +6,19 @@ One home serves all these tests; each begins with the hub open, by an agent anew
 import asyncio
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from device_agent.protocol import Internet, ListReference, ParentalControls, Reported
-from simulator.stage.home import CLIENT, HUB_LAN, INTERNET
+from simulator.stage.home import CLIENT, HUB_LAN, INTERNET, OUTSIDE_ADDRESS
 from tests.e2e.agent import rig
 from tests.e2e.agent.home import Home, a_home, require_namespaces
 
@@ -62,6 +65,44 @@ async def test_dns_over_tls_and_known_dns_over_https_are_rejected(home: Home) ->
         assert "prohibited" in said or "No route" in said or "refused" in said, said
     said = await home.client(sys.executable, "-c", CONNECT, INTERNET, "443")
     assert "refused" in said
+
+
+@asynccontextmanager
+async def a_web_site(home: Home) -> AsyncIterator[None]:
+    """Every name that is not refused leads to a web server outside; the client's resolver is the hub."""
+    place, names = home.place, Path("/etc/netns") / home.place._client
+    names.mkdir(parents=True)
+    (names / "resolv.conf").write_text(f"nameserver {HUB_LAN}\noptions timeout:1 attempts:1\n")
+    await place._ip(place._outside, f"address add {OUTSIDE_ADDRESS}/32 dev lo")
+    words = ("-m", "http.server", "--bind", OUTSIDE_ADDRESS, "8080", "--directory", str(names))
+    argv = ("ip", "netns", "exec", place._outside, sys.executable, *words)
+    quiet = asyncio.subprocess.DEVNULL
+    server = await asyncio.create_subprocess_exec(*argv, stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        server.terminate()
+        await server.wait()
+        shutil.rmtree(names)
+        await place._ip(place._outside, f"address delete {OUTSIDE_ADDRESS}/32 dev lo")
+
+
+async def test_curl_reaches_an_allowed_site_and_no_refused_one_whichever_way_it_asks(home: Home) -> None:
+    curl = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "--max-time", "3")
+    async with a_web_site(home):
+        async with asyncio.timeout(20):
+            while not (said := await home.client(*curl, "http://www.allowed.example:8080/")).endswith("200"):
+                await asyncio.sleep(0.05)
+        refused = "http://www.blocked.example:8080/"
+        assert "Could not resolve host" in await home.client(*curl, refused)
+        for resolver in ("https://1.1.1.1/dns-query", "https://dns.google/dns-query"):
+            said = await home.client(*curl, "--doh-url", resolver, refused)
+            assert "resolve host" in said, said
+            assert not said.endswith("200")
+        await home.publish(internet=Internet(on=False))
+        await home.voice.until(rig.is_closed("internet_off"))
+        said = await home.client(*curl, f"http://{OUTSIDE_ADDRESS}:8080/")
+        assert "timed out" in said, said
 
 
 async def test_a_killed_filter_stops_packets_within_two_seconds(home: Home) -> None:
