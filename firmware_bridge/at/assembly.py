@@ -10,6 +10,7 @@ from firmware_bridge.at.commands import (
     NO_INFO,
     Bare,
     Command,
+    Expected,
     Lines,
     Messages,
     Prefixed,
@@ -20,6 +21,8 @@ from firmware_bridge.at.commands import (
     bare_value,
     heads_of,
 )
+
+_NOTHING_EXPECTED: Expected = ((), frozenset(), None, False)
 
 MAX_REPLY_LINES = 4096
 MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
@@ -56,6 +59,7 @@ class ReplyAssembly(ABC):
         "_names",
         "_payload",
         "_prompt",
+        "_rare",
         "_required",
         "_span",
         "_take",
@@ -73,6 +77,7 @@ class ReplyAssembly(ABC):
         self._command: Command | None = None
         self._after_blank = False
         self._minds_blanks = False
+        self._rare = True  # whether the last command left more behind than its lines
         self._text_body: TextBody | None = None
         self._span: list[str] | None = None
         self._held: tuple[Urc, str] | None = None
@@ -105,16 +110,19 @@ class ReplyAssembly(ABC):
 
     def _expect(self, shape: Shape) -> None:
         self._info: list[str] = []
-        self._truncated = False
-        self._prompt: Prompted | None = None
-        self._payload = ""
+        if self._rare:
+            self._rare = self._truncated = False
+            self._prompt: Prompted | None = None
+            self._payload = ""
+            self._follow: Callable[[str], None] | None = None
         if isinstance(shape, Prefixed):
-            self._heads, self._names = shape.heads, shape.names
-            self._form, self._required = shape.form, shape.required
-            self._follow: Callable[[str], None] | None = self._await_value if shape.next_line else None
+            self._heads, self._names, self._form, self._required = shape.expected
+            if shape.next_line:
+                self._follow = self._await_value
+                self._rare = True
         else:
-            self._heads, self._names = (), frozenset[str]()
-            self._form, self._required, self._follow = None, False, None
+            self._rare = True
+            self._heads, self._names, self._form, self._required = _NOTHING_EXPECTED
             self._expect_other(shape)
 
     def _expect_other(self, shape: Shape) -> None:
@@ -135,7 +143,7 @@ class ReplyAssembly(ABC):
             self._span_from(line)
             return
         if len(self._info) >= MAX_REPLY_LINES:
-            self._truncated = True
+            self._truncated = self._rare = True
             return
         self._info.append(line)
         if self._follow is not None:

@@ -22,6 +22,10 @@ def heads_of(prefixes: Sequence[str]) -> tuple[str, ...]:
     return tuple([f"{prefix}:" for prefix in prefixes])
 
 
+Expected: TypeAlias = tuple[tuple[str, ...], frozenset[str], LineTest | None, bool]
+"""Lines that answer: what they start with, the names before their colon, their form, whether there must be one."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoInfo:
     """Only a final result code is expected, as for `AT+CFUN=1`."""
@@ -42,8 +46,7 @@ class Prefixed:
     required: bool
     form: LineTest | None
     next_line: bool
-    heads: tuple[str, ...] = field(repr=False, compare=False)
-    names: frozenset[str] = field(repr=False, compare=False)
+    expected: Expected = field(repr=False, compare=False)
     openings: tuple[bytes, ...] = field(repr=False, compare=False)
     """What a reply whose first line is the answer begins with; empty where one line may not be all of it."""
 
@@ -58,8 +61,7 @@ class Prefixed:
         object.__setattr__(self, "next_line", next_line)
         heads = heads_of(prefixes)
         openings = () if next_line else tuple([b"\r\n" + head.encode("latin-1") for head in heads])
-        object.__setattr__(self, "heads", heads)
-        object.__setattr__(self, "names", frozenset(prefixes))
+        object.__setattr__(self, "expected", (heads, frozenset(prefixes), form, required))
         object.__setattr__(self, "openings", openings)
 
 

@@ -262,7 +262,7 @@ class Connection(ReplyAssembly):
                     put(
                         _make(Answered, (self._command, _make(Reply, (tuple(info), results.OK, self._truncated)), True))
                     )
-                    self._command = self._prompt = None
+                    self._command = None
                     self._take = self._idle
                 else:
                     self._finish(results.OK)
@@ -290,6 +290,7 @@ class Connection(ReplyAssembly):
             or self._verbose is not True
             or self._echo is _Echo.ASKED_OFF
             or self._swallow_error
+            or self._rare
         )
 
     def _pending(self, line: str) -> None:
@@ -378,6 +379,7 @@ class Connection(ReplyAssembly):
         prompt = self._prompt
         self._expect(prompt.then)
         self._payload = prompt.payload
+        self._rare = True
         self.events.append(PromptSeen(prompt.payload.encode("latin-1", "replace") + CTRL_Z))
 
     def _finish(self, final: Final) -> None:
