@@ -19,6 +19,11 @@ RADIO_CYCLE_FIRST_MS: Final = 5 * 60_000
 RADIO_CYCLE_MOST_MS: Final = 30 * 60_000
 
 
+def longer_radio_wait_ms(wait_ms: int) -> int:
+    """How long to wait after the next cycle of a radio that still finds nothing."""
+    return min(RADIO_CYCLE_MOST_MS, wait_ms * 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do before `wake_ms` (None: until something changes)."""

@@ -14,7 +14,6 @@ from device_agent.lanes.doorbell import Doorbell
 from device_agent.observe import Modem, lost, observe_identity, observe_state, read
 from device_agent.plan import (
     RADIO_CYCLE_FIRST_MS,
-    RADIO_CYCLE_MOST_MS,
     Connect,
     CycleRadio,
     Disconnect,
@@ -22,6 +21,7 @@ from device_agent.plan import (
     ModemView,
     Unlock,
     Wait,
+    longer_radio_wait_ms,
     next_modem_step,
 )
 from device_agent.store import StoreError
@@ -282,7 +282,7 @@ class ModemLane:
 
     def _after_cycle(self) -> int:
         due = self._board.clock.uptime_ms() + int(self._radio_step_ms * self._rng.uniform(0.9, 1.1))
-        self._radio_step_ms = min(RADIO_CYCLE_MOST_MS, self._radio_step_ms * 2)
+        self._radio_step_ms = longer_radio_wait_ms(self._radio_step_ms)
         return due
 
     def _pause_s(self, wake_ms: int | None) -> float:

@@ -42,7 +42,7 @@ class MemoryModem:
         self.at = Registration(RegistrationState.HOME, AccessTechnology.E_UTRAN)
         self.network = UK
         self.link = Bearer(up=False)
-        self.tells_time = True
+        self.tells_time = self.zone_known = True
         self.skew = timedelta()
         self.moved = Counters(0, 0)
         self.fails: dict[str, BridgeError] = {}
@@ -124,7 +124,7 @@ class MemoryModem:
     async def network_time(self) -> NetworkTime | None:
         self._note("network_time")
         now = START + timedelta(seconds=asyncio.get_running_loop().time()) + self.skew
-        return NetworkTime(now, zone_known=True) if self.tells_time else None
+        return NetworkTime(now, zone_known=self.zone_known) if self.tells_time else None
 
     async def temperature(self) -> Temperature:
         self._note("temperature")

@@ -1,10 +1,17 @@
 """What an idle hub spares, and that it misses nothing by it."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.unit.agent.virtual_hub import VirtualHub, in_an_open_hub
+from device_agent.act import Gate
+from device_agent.facts import GateFacts
+from firmware_bridge.host import open_host
+from firmware_bridge.host.dnsmasq import DnsSettings
+from firmware_bridge.host.nft import FirewallSettings
+from tests.unit.agent.virtual_hub import VirtualHub, WatchedHost, in_an_open_hub, play
 
 
 def test_an_idle_hub_starts_two_tools_each_half_minute() -> None:
@@ -32,3 +39,20 @@ def test_a_rule_that_somebody_removes_closes_the_hub_within_a_second_also_beside
         assert await hub.until(lambda: not hub.open) <= 1.1
 
     in_an_open_hub(story)
+
+
+def test_a_change_during_a_read_back_is_not_in_it(tmp_path: Path) -> None:
+    async def told() -> None:
+        tools = WatchedHost()
+        host = replace(open_host(tmp_path, runner=tools, resolver=tools, names=tools.names), watch=tools.watch)
+        gate, firewall, dns = Gate(host), FirewallSettings("lan0", "wan0"), DnsSettings("lan0")
+        reading = asyncio.create_task(gate.observe(GateFacts(), firewall, dns))
+        await asyncio.sleep(0.002)
+        tools.watch.tell()
+        await gate.rule_set_changed()
+        await reading
+        assert gate.has_unread_change
+        await gate.observe(GateFacts(), firewall, dns)
+        assert not gate.has_unread_change
+
+    play(told())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from device_agent.facts import FilterStatus, GateFacts, Goal, ModemFacts, Reason
 from device_agent.plan import (
+    RADIO_CYCLE_FIRST_MS,
     SETTLE_MS,
     ApplyFilter,
     Close,
@@ -23,6 +24,7 @@ from device_agent.plan import (
     Unlock,
     Wait,
     follow,
+    longer_radio_wait_ms,
     next_gate_step,
     next_modem_step,
 )
@@ -228,3 +230,10 @@ def test_a_bearer_that_is_up_stays_only_if_it_is_the_wanted_one(
     modem = ModemFacts(present=True, sim=sim, registration=home, bearer=Bearer(up=True, apn=apn))
     step = next_modem_step(ModemView(Goal(), modem, 0, bearer=BearerSettings("internet"), asked=asked))
     assert step == (Wait() if stays else Disconnect())
+
+
+def test_a_radio_that_finds_nothing_is_cycled_every_five_to_thirty_minutes() -> None:
+    waits = [RADIO_CYCLE_FIRST_MS]
+    while len(waits) < 5:
+        waits.append(longer_radio_wait_ms(waits[-1]))
+    assert [wait / 60_000 for wait in waits] == [5, 10, 20, 30, 30]

@@ -1,0 +1,64 @@
+"""Facts into the words of the wire: what is, not what may be; since when; and which SIM is the document's."""
+
+from dataclasses import replace
+
+import pytest
+
+from device_agent.facts import GateFacts, Goal, ModemFacts, Reason
+from device_agent.protocol import Condition, digest_identifier
+from device_agent.report import Whole, conditions, knows_sim
+from firmware_bridge.host.state import FirewallState
+from firmware_bridge.types import Sim, SimState
+from tests.unit.agent.memory_modem import ICCID
+from tests.unit.agent.virtual_hub import HUB
+
+CLOSED = GateFacts(firewall=FirewallState(installed=True))
+WHOLE = Whole(Goal(), ModemFacts(), CLOSED, Reason.INTERNET_OFF, clock_trusted=True, evidence={})
+
+
+def told(whole: Whole, kind: str, before: tuple[Condition, ...] = (), uptime_ms: int = 0) -> Condition:
+    return next(c for c in conditions(whole, before, uptime_ms) if c.type == kind)
+
+
+def test_since_when_is_kept_while_status_and_reason_stay() -> None:
+    before = conditions(WHOLE, (), 1000)
+    assert told(WHOLE, "forwarding_open", before, 2000).since_ms == 1000
+    assert told(replace(WHOLE, reason=Reason.LEASE_ENDED), "forwarding_open", before, 2000).since_ms == 2000
+    assert told(replace(WHOLE, clock_trusted=False), "clock_trusted", before, 2000).since_ms == 2000
+    assert told(replace(WHOLE, reason=Reason.LEASE_ENDED), "clock_trusted", before, 2000).since_ms == 1000
+
+
+@pytest.mark.parametrize(
+    ("verdict", "firewall", "status", "reason"),
+    [
+        (Reason.OPEN, FirewallState(installed=True, open_for_s=30), "true", "open"),
+        (Reason.OPEN, FirewallState(installed=True), "false", "bearer_down"),
+        (Reason.SIM_FOREIGN, FirewallState(installed=True), "false", "sim_foreign"),
+        # Not closed yet: what is, is told.
+        (Reason.SIM_FOREIGN, FirewallState(installed=True, open_for_s=30), "true", "open"),
+        (Reason.SIM_FOREIGN, None, "unknown", "sim_foreign"),
+    ],
+)
+def test_the_report_is_a_word_about_what_is(
+    verdict: Reason, firewall: FirewallState | None, status: str, reason: str
+) -> None:
+    found = told(replace(WHOLE, reason=verdict, gate=GateFacts(firewall=firewall)), "forwarding_open")
+    assert (str(found.status), found.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("sim", "known"),
+    [
+        (Sim(SimState.READY, ICCID), True),
+        # 19 digits are padded to ten bytes on the card (ITU-T E.118, TS 31.102 4.2.1).
+        (Sim(SimState.READY, f"{ICCID}F"), True),
+        (Sim(SimState.READY, f"{ICCID}f"), True),
+        (Sim(SimState.READY, f"{ICCID[:-1]}9"), False),
+        (Sim(SimState.READY, None), None),
+        (Sim(SimState.PIN, ICCID), None),
+        (None, None),
+    ],
+)
+def test_a_sim_is_known_by_its_digest_without_the_pad(sim: Sim | None, known: bool | None) -> None:
+    goal = Goal(revision=1, sims=frozenset({digest_identifier(HUB, ICCID)}))
+    assert knows_sim(HUB, goal, sim) is known
