@@ -139,7 +139,7 @@ class Port:
     def _type_ahead(self, data: bytes) -> None:
         if self._entry is not None and self._entry.abortable and data.strip(b"\n"):
             self._abort()
-        else:
+        elif self._waiting or data.strip(b"\r\n"):  # an empty line, as many send after Ctrl-Z, leaves no trace
             self._waiting += data[: INPUT_LIMIT - len(self._waiting)]
 
     def _abort(self) -> None:
@@ -280,6 +280,8 @@ class Port:
         while self._waiting and self.mode is Mode.PROMPT:
             byte = self._waiting.pop(0)
             if byte == 0x1A:
+                if not self._waiting.strip(b"\r\n"):
+                    self._waiting.clear()  # the empty line that many send after it
                 self._end_text(bytes(self._line))
             elif byte == 0x1B:
                 self._end_prompt()

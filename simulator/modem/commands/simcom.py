@@ -237,6 +237,16 @@ def socket_context(request: Request) -> Answer:
     return tuple(f'+CGSOCKCONT: {c.cid},"{c.kind}","{c.apn}","0.0.0.0",0,0' for c in held)
 
 
+@COMMANDS.on("+CGPS", Op.SET)
+def positioning(request: Request) -> None:
+    """+CGPS=on[,mode]: the receiver; when it has stopped, +CGPS: 0 says so."""
+    modem, held = request.modem, request.modem.volatile.parameters
+    wanted, mode = request.number(0, high=1), request.number(1, 1, low=1, high=3)
+    if held.get("+CGPS", "0").startswith("1") and not wanted:
+        modem.plan(1.0, lambda: modem.urc("+CGPS: 0"))
+    held["+CGPS"] = f"{wanted},{mode}"
+
+
 @COMMANDS.on("+CPMUTEMP")
 def temperature(request: Request) -> Answer:
     """+CPMUTEMP: degrees."""

@@ -289,5 +289,10 @@ def test_simcoms_network_mode_is_kept_and_its_receiver_has_no_position() -> None
     assert modem.ask("AT+CNMP=38") == ["OK"]
     assert modem.value("AT+CNMP?") == "38"
     assert modem.ask("AT+CNMP=3")[-1].startswith("+CME ERROR")
+    assert modem.value("AT+CGPS?") == "0,1"
+    assert modem.ask("AT+CGPS=1") == ["OK"]
+    assert modem.value("AT+CGPS?") == "1,1"
+    assert modem.ask("AT+CGPS=0") == ["OK"]
+    assert modem.pass_time(1.5) == "\r\n+CGPS: 0\r\n"
     assert modem.ask("AT+CGPSINFO") == ["+CGPSINFO: ,,,,,,,,", "OK"]
     assert modem.ask("AT+SIMCOMATI")[3:] == [f"IMEI: {modem.modem.imei}", "OK"]

@@ -224,6 +224,16 @@ def test_typing_ahead_is_answered_in_order() -> None:
     assert text.index("EC25") < text.index("+CMEE: 1") < text.index("Quectel")
 
 
+def test_an_empty_line_behind_ctrl_z_leaves_no_trace() -> None:
+    modem = terminal("simcom-sim7600")
+    modem.ask("AT+CMGF=1")
+    assert modem.raw('AT+CMGS="+447700900555"').endswith("> ")
+    assert modem.type(b"hello\r") == "hello\r\n> "
+    modem.type(b"\x1a\r")
+    assert modem.pass_time(5).endswith("\r\nOK\r\n")
+    assert modem.type(b"\r") == "\r"  # on an idle port it is echoed as anything is
+
+
 def test_a_scan_is_aborted_by_any_character() -> None:
     modem = terminal()
     modem.type(b"AT+COPS=?\r")
