@@ -10,7 +10,7 @@ from controller.domain.allowance import Allowance, allowance_due, remaining_mb
 from controller.domain.eligibility import sims_of_account
 from controller.domain.facts import Jurisdiction, SuspicionKind
 from controller.domain.london import local_day
-from controller.services import decide, gather, journal, sims, versions
+from controller.services import decide, gather, journal, rows, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.accounts import Account, BillPastDue, LeaveRequest, Line, Plan, PlanSim, Service, Suspicion
@@ -303,12 +303,19 @@ def _period(session: Session, service_id: str) -> Service:
 
 def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
     """Return whose line it is at an instant: the account of the period that covers its London day, else the latest."""
-    periods = session.exec(
-        select(Service)
-        .where(Service.line_id == line_id, col(Service.superseded_at).is_(None))
-        .order_by(col(Service.starts_on).desc(), Service.id)
-    ).all()
+    columns = ("id", "account_id", "starts_on", "last_day")
+    found_rows = rows.read(session, Service, "line_id", [line_id], rows.present, columns=columns)
+    periods = sorted(sorted(found_rows, key=_id_of), key=_start_of, reverse=True)
     day = local_day(at)
     covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
     found = next(covering, next(iter(periods), None))
     return None if found is None else found.account_id
+
+
+def _id_of(row: rows.Found) -> str:
+    return str(row.id)
+
+
+def _start_of(row: rows.Found) -> date:
+    starts_on: date = row.starts_on
+    return starts_on

@@ -3,16 +3,17 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
 from controller.services import journal, rows
 from controller.services.actor import Actor
+from controller.services.fact_reading import Reading, Source
 from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
 
@@ -20,13 +21,36 @@ GENESIS = "0" * 64
 _CANONICAL = json.JSONEncoder(sort_keys=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Secret:
+    noun: str
+    key: str
+    secret: str
+
+
+_KNOWN: Final = Reading(
+    {
+        "head": Source(_Link, AuditEntry, "t.sequence = (SELECT max(sequence) FROM audit)"),
+        "secrets": Source(_Secret, Pseudonym, "t.key {keys} AND t.noun {nouns}"),
+    },
+    keys=("keys", "nouns"),
+)
+
+
 def append(session: Session, entries: Sequence[Entry], actor: Actor, now: datetime) -> None:
     """Write the audit entries of a transaction; called by the journal, under its lock."""
     if not entries:
         return
-    digest = _head(session)
+    things = {(entry.noun, entry.key) for entry in entries}
+    found = _KNOWN.run(session, keys={key for _, key in things}, nouns={noun for noun, _ in things})
+    digest = found["head"][0].digest if found["head"] else GENESIS
     at = now.astimezone(UTC).isoformat()
-    secrets = _secrets(session, {(entry.noun, entry.key) for entry in entries})
+    secrets = _completed(session, things, found["secrets"])
     written = []
     for entry in entries:
         pseudonym = _keyed(secrets[entry.noun, entry.key], entry.noun, entry.key)
@@ -82,17 +106,17 @@ def pseudonym_of(session: Session, noun: str, key: str) -> str:
 
 def _secrets(session: Session, things: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return the keys under which things stand in the chain, minting those that are missing."""
-    of_nouns = _of_nouns(tuple(sorted({noun for noun, _ in things})))
-    found = rows.read(session, Pseudonym, "key", [key for _, key in things], of_nouns)
+    found = _KNOWN.run(session, keys={key for _, key in things}, nouns={noun for noun, _ in things})
+    return _completed(session, things, found["secrets"])
+
+
+def _completed(
+    session: Session, things: AbstractSet[tuple[str, str]], found: Iterable[_Secret]
+) -> dict[tuple[str, str], str]:
     secrets = {(row.noun, row.key): row.secret for row in found}
     new = [{"noun": noun, "key": key, "secret": _new_secret(session)} for noun, key in sorted(things - secrets.keys())]
     rows.add(session, Pseudonym, new)
     return {**secrets, **{(each["noun"], each["key"]): each["secret"] for each in new}}
-
-
-@cache
-def _of_nouns(nouns: tuple[str, ...]) -> rows.Condition:
-    return lambda table: table.c.noun.in_(nouns)
 
 
 def _new_secret(session: Session) -> str:
@@ -102,11 +126,6 @@ def _new_secret(session: Session) -> str:
 
 def _keyed(secret: str, noun: str, key: str) -> str:
     return hmac.digest(secret.encode(), f"{noun}|{key}".encode(), "sha256").hex()
-
-
-def _head(session: Session) -> str:
-    statement = select(AuditEntry.digest).order_by(col(AuditEntry.sequence).desc()).limit(1)
-    return session.exec(statement).first() or GENESIS
 
 
 def _digest(before: str, words: tuple[str, ...], facts: dict[str, Any]) -> str:

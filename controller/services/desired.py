@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam
 from sqlmodel import Session
 
 from controller.domain.sim import SimState as Due
@@ -14,6 +13,7 @@ from controller.services import journal, lists, owed, rows
 from controller.services.actor import Actor
 from controller.services.bulk import Bulk
 from controller.services.errors import NotFoundError
+from controller.services.fact_reading import Reading, Source
 from controller.services.lists import ListView
 from controller.tables.hubs import HubRequest, HubSim, HubState
 
@@ -190,8 +190,8 @@ def _contents(
     session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime
 ) -> dict[str, dict[str, Any]]:
     hub_ids = [row.hub_id for row, _, _ in wanted]
-    sims = rows.grouped(rows.read(session, HubSim, "hub_id", hub_ids, _is_in_hub), "hub_id")
-    asked = rows.grouped(rows.read(session, HubRequest, "hub_id", hub_ids, _is_asked, values={"now": now}), "hub_id")
+    held = _HELD.run(session, hubs=hub_ids, now=now)
+    sims, asked = rows.grouped(held["sims"], "hub_id"), rows.grouped(held["asked"], "hub_id")
     named: dict[str, list[dict[str, Any]]] = {}
     found = {}
     for row, state, _ in wanted:
@@ -210,20 +210,41 @@ def _contents(
     return found
 
 
-def _is_in_hub(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.superseded_at.is_(None), table.c.until.is_(None))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InHub:
+    """A SIM that is in a hub."""
+
+    hub_id: str
+    iccid: str
 
 
-def _is_asked(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.state.in_(OPEN_REQUESTS), table.c.expires_at > bindparam("now"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request that a hub may still begin, or has begun."""
+
+    hub_id: str
+    id: str
+    kind: str
+    expires_at: datetime
 
 
-def _order(request: rows.Found) -> str:
-    id_: str = request.id
-    return id_
+_HELD: Final = Reading(
+    {
+        "sims": Source(_InHub, HubSim, "t.hub_id {hubs} AND t.superseded_at IS NULL AND t.until IS NULL"),
+        "asked": Source(
+            _Asked, HubRequest, "t.hub_id {hubs} AND t.state IN ('asked', 'begun') AND t.expires_at > {now}"
+        ),
+    },
+    keys=("hubs",),
+    values=("now",),
+)
 
 
-def _request(request: rows.Found) -> dict[str, str]:
+def _order(request: _Asked) -> str:
+    return request.id
+
+
+def _request(request: _Asked) -> dict[str, str]:
     return {"id": request.id, "kind": request.kind, "expires_at": request.expires_at.isoformat()}
 
 

@@ -61,13 +61,14 @@ def report(
     reported_at: datetime | None = None,
 ) -> Fault:
     """Take a report in: the clock starts at `reported_at`, which may lie before now, never after (T§10d, 12c)."""
-    versions.present(session, Line, line_id)
     at = reported_at or now
-    if at > now:
-        raise UnprocessableError("a report can't lie in the future", remedy="send reported_at up to now")
     account_id = accounts.account_of_line(session, line_id, at)
     if account_id is None:
+        # Only lines of ours have services, so whether it is one is asked only now.
+        versions.present(session, Line, line_id)
         raise UnprocessableError("the line has no service", remedy="start a service on it first")
+    if at > now:
+        raise UnprocessableError("a report can't lie in the future", remedy="send reported_at up to now")
     row = versions.add(
         session,
         Fault(

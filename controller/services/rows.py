@@ -9,7 +9,7 @@ read again when it is looked at next.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from controller.services.bulk import Bulk, column_types
 Model = type[SQLModel]
 Condition = Callable[[Table], ColumnElement[bool]]
 Found = Row[Any]
+T = TypeVar("T")
 
 KEYS_A_STATEMENT: Final = 1000
 _KEY: Final = "key_"
@@ -157,9 +158,9 @@ def remove(session: Session, model: Model, by: str, keys: Iterable[str], **fixed
     return gone
 
 
-def grouped(found: Iterable[Found], by: str) -> dict[str, list[Found]]:
-    """Return rows by the value of one of their columns."""
-    groups: dict[str, list[Found]] = {}
+def grouped(found: Iterable[T], by: str) -> dict[str, list[T]]:
+    """Return rows, or what was made of them, by the value of one of their columns."""
+    groups: dict[str, list[T]] = {}
     for row in found:
         groups.setdefault(getattr(row, by), []).append(row)
     return groups
