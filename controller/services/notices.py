@@ -1,12 +1,13 @@
 """Service notices to account holders: owed with the fact they tell, sent by the work loop, recorded as it goes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import alarms, journal, owed, tasks, versions
+from controller.services import alarms, journal, owed, rows, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError
 from controller.tables.accounts import Account
@@ -103,7 +104,24 @@ def look(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> No
     """Return what is to be sent now. Raises NotFoundError."""
     del actor, now
     row = _get(session, notice_id)
-    account = versions.present(session, Account, row.account_id)
+    return _work(row, versions.present(session, Account, row.account_id))
+
+
+def attempt_many(session: Session, now: datetime, notice_ids: Iterable[str]) -> dict[str, NoticeWork]:
+    """Return what is to be sent now, and write that from now on it may have left; what is not owed is left out.
+
+    Written before the messages are: a crash after one left must not let a withdrawal go untold.
+    """
+    found = rows.read(session, Notice, "id", notice_ids, state="owed", for_update=True)
+    accounts = rows.read(session, Account, "id", {row.account_id for row in found}, rows.present)
+    holders = {row.id: row for row in accounts}
+    works = {row.id: _work(row, holders[row.account_id]) for row in found}
+    leaving = [row for row in found if works[row.id].to and row.attempted_at is None]
+    rows.change(session, Notice, {row.id: {"attempted_at": now} for row in leaving})
+    return works
+
+
+def _work(row: Notice | rows.Found, account: Account | rows.Found) -> NoticeWork:
     return NoticeWork(
         id=row.id,
         kind=row.kind,
@@ -114,21 +132,6 @@ def look(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> No
         state=row.state,
         may_have_left=row.attempted_at is not None,
     )
-
-
-def attempt(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> NoticeWork | None:
-    """Return what is to be sent now, and write that from now on it may have left; None when nothing is owed.
-
-    Written before the message is: a crash after it left must not let a withdrawal go untold. Raises NotFoundError.
-    """
-    row = _get(session, notice_id)
-    if row.state != "owed":
-        return None
-    work = look(session, actor, now, notice_id=notice_id)
-    if work.to:
-        row.attempted_at = row.attempted_at or now
-        session.add(row)
-    return work
 
 
 def record_unsent(session: Session, actor: Actor, now: datetime, *, notice_id: str) -> None:

@@ -4,7 +4,7 @@ The second copy carries the same key. A notice that keeps failing is undeliverab
 what waits for it (a switch-off) waits a bounded time only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from controller.services import notices, owed
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.services.owed import Claim
-from controller.work.loop import Work, one_by_one
+from controller.work.loop import Work
 from controller.work.together import Together, each
 
 ACTOR: Final = Actor.system("work.notices")
@@ -60,12 +60,12 @@ class Notices:
         await self._records.add((record, told))
 
 
-def attempt(session: Session, actor: Actor, now: datetime, key: str) -> notices.NoticeWork | None:
-    """Return the notice if it is still owed, written down as one that may leave."""
-    return notices.attempt(session, actor, now, notice_id=key)
-
-
-look: Final = one_by_one(attempt)
+def look(session: Session, actor: Actor, now: datetime, *, claims: Sequence[Claim]) -> list[notices.NoticeWork | None]:
+    """Return the notices that are still owed, written down as ones that may leave; None, and settled, for others."""
+    del actor
+    works = notices.attempt_many(session, now, [claim.key for claim in claims])
+    owed.settle_many(session, {claim: None for claim in claims if claim.key not in works})
+    return [works.get(claim.key) for claim in claims]
 
 
 def record_failure(session: Session, actor: Actor, now: datetime, *, claim: Claim, error: str, sure: bool) -> None:
