@@ -109,8 +109,8 @@ def _seen_again(drop: Drop, event: LineEvent) -> Drop:
 def _without_restarts(drops: Iterable[Drop], facts: Facts, line_id: str) -> tuple[Drop, ...]:
     """Leave out the restarts we asked for: those marked so, and the first drop in the time of each asked restart."""
     kept = [each for each in drops if OUR_RESTART not in each.causes]
-    for restart in sorted((r for r in facts.asked_restarts if r.line_id == line_id), key=lambda r: (r.at, r.until)):
-        asked = next((each for each in kept if restart.at <= each.began_at <= restart.until), None)
+    for start, end in sorted({(each.at, each.until) for each in facts.asked_restarts if each.line_id == line_id}):
+        asked = next((each for each in kept if start <= each.began_at <= end), None)
         if asked is not None:
             kept.remove(asked)
     return tuple(kept)

@@ -315,9 +315,13 @@ def _factory_controls(session: Session, now: datetime) -> dict[str, Any]:
 
 
 def _evidence(session: Session, hub_id: str) -> brand.Evidence:
-    """Merge what is known of a unit, the newest word on each field last."""
+    """Merge what is known of a unit, the newest word on each field last.
+
+    What somebody held in their hands and read outlasts what the unit says of itself, which one flashed firmware can.
+    """
     merged: dict[str, Any] = {}
-    for row in session.exec(select(Evidence).where(Evidence.hub_id == hub_id).order_by(col(Evidence.at), Evidence.id)):
+    found = session.exec(select(Evidence).where(Evidence.hub_id == hub_id).order_by(col(Evidence.at), Evidence.id))
+    for row in sorted(found, key=lambda row: row.source != "hub"):
         for name, value in row.fields.items():
             if name in _EVIDENCE:
                 merged[_EVIDENCE[name]] = value

@@ -118,6 +118,16 @@ def test_the_order_of_facts_does_not_matter(home: f.Facts, seed: int, at: dateti
     assert sorted(map(repr, everything(home, at))) == sorted(map(repr, everything(other, at)))
 
 
+_TOLD = ("line_events", "asked_restarts", "outages", "leave_requests", "hub_losses", "brand_findings", "sims_abroad")
+
+
+@many
+@given(homes, instants)
+def test_a_fact_told_twice_is_one(home: f.Facts, at: datetime) -> None:
+    twice = replace(home, **{name: getattr(home, name) * 2 for name in _TOLD})
+    assert everything(twice, at) == everything(home, at)
+
+
 @many
 @given(homes, homes, instants, st.integers(1, 600))
 def test_recomputing_as_of_then_gives_what_was_decided(

@@ -264,8 +264,8 @@ class Outsider:
     async def do_evidence(self, unit: str, hub: str | None = None) -> None:
         await self.ask("POST", f"hubs/{self.last('h', hub)}/evidence", **UNITS[unit])
 
-    async def do_verdict(self, verdict: str, hub: str | None = None) -> None:
-        await self.ask("POST", f"hubs/{self.last('h', hub)}/evidence", operator_verdict=verdict)
+    async def do_claims(self, unit: str) -> None:
+        self.home.run(hubs.add_evidence, hub_id=self.last("h"), source="hub", fields=UNITS[unit], at=self.home.now)
 
     async def do_lose(self, fate: str, hub: str | None = None, at: str = ".") -> None:
         await self.ask("POST", f"hubs/{self.last('h', hub)}/losses", fate=fate, at=self.iso(at))

@@ -1,6 +1,7 @@
 """The third reading: scenarios from the terms, played through the API (tests/data/decisions/third_reading.toml)."""
 
 import itertools
+import os
 import random
 import shutil
 import tomllib
@@ -21,7 +22,9 @@ from tests.unit.controller.domain.outsider import Outsider
 from tests.unit.controller.household import Household
 
 DATA = Path(__file__).parents[3] / "data" / "decisions" / "third_reading.toml"
-CASES = tomllib.loads(DATA.read_text())["case"]
+CASES = tomllib.loads(DATA.read_text(encoding="utf-8"))["case"]
+# Each takes a fifth of a second; the rows of test_tables.py hold the rules themselves in every build.
+PLAYED = [case for case in CASES if case.get("always") or os.environ.get("MINIHUB_FULL")]
 
 
 class Stage:
@@ -66,6 +69,6 @@ async def outsider(stage: Stage) -> AsyncIterator[Outsider]:
         yield Outsider(stage.home, client)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@pytest.mark.parametrize("case", PLAYED, ids=[case["name"] for case in PLAYED])
 async def test_as_the_terms_say(outsider: Outsider, case: dict[str, str]) -> None:
     await outsider.play(case["script"])
