@@ -107,13 +107,11 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
         "play_virtual(load_scenario('stormy-night'), seed=7, on_trace=lambda line: digest.update(line.encode()))\n"
         "print(digest.hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, timeout=60
-        ).stdout.strip()
-        for seed in ("1", "2")
-    }
-    assert digests == {hashlib.sha256(trace_of("stormy-night", 7)).hexdigest().encode()}
+    seed = "4242"  # no other process of a test run has it
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == hashlib.sha256(trace_of("stormy-night", 7)).hexdigest().encode()
 
 
 def test_a_final_refusal_sticks_until_the_radio_is_cycled() -> None:
