@@ -44,12 +44,11 @@ class LineSplitter:
             text = self._skipped(text)
         if self.partial:
             text = self.partial + text
-        feeds = text.replace("\r\n", "\n")
-        if "\r" in feeds:
+        lines = text.split("\r\n")
+        whole = "".join(lines)
+        if "\r" in whole or "\n" in whole:  # an end of another kind
             lines = _BREAK.split(text)
             self._skip_feed = text[-1] == "\r"
-        else:
-            lines = feeds.split("\n")
         self.partial = lines.pop()
         return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
 
