@@ -171,3 +171,15 @@ def test_copies_of_an_event_are_one_and_a_step_that_goes_on_says_nothing(databas
 
 def owed_rows(session: Session, actor: Actor, now: datetime) -> list[Owed]:
     return list(session.exec(select(Owed)))
+
+
+def test_a_change_of_another_mind_that_may_still_take_effect_is_waited_for(database: Database) -> None:
+    asked = prepared(database)
+    answers = [Answer(claim, step.operation_id, Accepted("m"), NOW + timedelta(seconds=30)) for claim, step in asked]
+    do(database, record_answers, items=answers)
+    do(database, change_mind)
+    do(database, observe_in_bulk, seen=[sims.Seen(iccid=CARDS[1], observed={"state": "parked"}, version=2, at=NOW)])
+    _, operations, left = do(database, rows_of)
+    # It is as it should be, but the change asked for before is still on its way: its end is looked for.
+    assert (CARDS[1], {"state": "active"}, "accepted", "m", None) in operations
+    assert CARDS[1] in left
