@@ -46,6 +46,7 @@ class Fault(StrEnum):
     MERGED_REPLIES = "merged_replies"
     GARBAGE = "garbage"
     NUL = "nul"
+    BAUD_MISMATCH = "baud_mismatch"
     URC_INSIDE_REPLY = "urc_inside_reply"
     URC_FLOOD = "urc_flood"
     REBOOT = "reboot"
@@ -114,6 +115,9 @@ _KINDS: Final = (
         (Parameter("bytes", 8, "how many", low=1, high=4096),),
     ),
     FaultKind(Fault.NUL, "modem", "NUL bytes before a reply", (Parameter("bytes", 2, "how many", low=1, high=4096),)),
+    FaultKind(
+        Fault.BAUD_MISMATCH, "modem.port.0", "terminal and port run at different speeds: what passes is noise both ways"
+    ),
     FaultKind(
         Fault.URC_INSIDE_REPLY,
         "modem",

@@ -138,6 +138,10 @@ class SimulatedModem:
         """A line of the sort this make sends now and then."""
         return self.habits.sample()
 
+    def noise(self, octets: int) -> bytes:
+        """What a disturbed line carries: none of it is a character of a command."""
+        return bytes(self.random.randrange(0x80, 0x100) for _ in range(octets))
+
     def latency(self, pace: str) -> float:
         """Seconds a command of this class takes."""
         if not self.latencies:

@@ -107,6 +107,8 @@ class Port:
         modem = self.modem
         if self._deaf or not modem.listening or (modem.faulty and self._hung()):
             return
+        if modem.faulty and modem.faults.find(Fault.BAUD_MISMATCH, self.point, modem.agenda.now):
+            data = modem.noise(len(data))
         if self._running:
             self._type_ahead(data)
         elif self.mode is Mode.DATA and self._call is not None:

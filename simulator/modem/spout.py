@@ -67,7 +67,7 @@ class Spout:
             final = b""
         noise = b""
         if garbage := take(Fault.GARBAGE, self._point, now):
-            noise += bytes(self._modem.random.randrange(0x80, 0x100) for _ in range(int(garbage.number("bytes"))))
+            noise += self._modem.noise(int(garbage.number("bytes")))
         if nul := take(Fault.NUL, self._point, now):
             noise += bytes(int(nul.number("bytes")))
         self.pour(noise + text + final)
@@ -82,6 +82,8 @@ class Spout:
 
     def _deform(self, data: bytes) -> None:
         find, now = self._modem.faults.find, self._modem.agenda.now
+        if find(Fault.BAUD_MISMATCH, self._point, now):
+            data = self._modem.noise(len(data))
         if merged := find(Fault.MERGED_REPLIES, self._point, now):
             self._gathered += data
             if self._gather is None:

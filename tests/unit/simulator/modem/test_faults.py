@@ -15,6 +15,20 @@ def test_a_hanging_port_swallows_and_comes_back() -> None:
     assert first.ask("AT") == ["OK"]
 
 
+def test_at_another_speed_both_ends_hear_noise_on_that_port_alone() -> None:
+    first = terminal()
+    second = first.other()
+    number = first.inject("baud_mismatch")
+    heard = first.type(b"AT+CGMM\r") + first.pass_time(1)
+    assert heard
+    assert all(character >= "\x80" for character in heard)
+    first.modem.urc("+CREG: 5")
+    assert "CREG" not in first.pass_time(0.1)
+    assert second.ask("AT+CGMM")[-2:] == ["EC25", "OK"]
+    first.faults.clear(number)
+    assert first.ask("AT+CGMM")[-2:] == ["EC25", "OK"]  # the noise before it is no command
+
+
 def test_a_hanging_modem_is_silent_everywhere() -> None:
     first = terminal()
     second = first.other()
