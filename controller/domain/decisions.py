@@ -103,7 +103,8 @@ def to_json(value: object) -> JsonValue:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        # Most of what a decision rests on is plain: it needs no step of its own.
+        return {str(key): item if type(item) in _PLAIN else to_json(item) for key, item in value.items()}
     if isinstance(value, AbstractSet):
         return [to_json(item) for item in sorted(value)]
     if isinstance(value, tuple | list):
