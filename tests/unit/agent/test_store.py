@@ -163,6 +163,21 @@ def test_a_file_damaged_in_the_middle_is_refused_at_the_start_in_one_line(tmp_pa
     assert path.read_bytes() == body
 
 
+def test_damage_that_nothing_reads_at_the_start_is_found_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with Store(path):
+        other = sqlite3.connect(path)
+        rows = [(str(number), "locate", "done", "x" * 400, "{}", 1, number) for number in range(100)]
+        other.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        other.commit()
+        other.close()
+    body = bytearray(path.read_bytes())
+    body[-12_000:] = b"\xaa" * 12_000
+    path.write_bytes(body)
+    with pytest.raises(StoreError, match="it is damaged"):
+        Store(path)
+
+
 def test_what_cannot_be_read_in_the_middle_of_a_life_is_the_stores_error_too(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
         other = sqlite3.connect(tmp_path / "s.db")
