@@ -14,13 +14,11 @@ reply. Events are to be drained after each `receive_data`.
 """
 
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import NamedTuple, TypeAlias
 
 from firmware_bridge.at import results
-from firmware_bridge.at.assembly import MAX_REPLY_LINES, ReplyAssembly
+from firmware_bridge.at.assembly import MAX_REPLY_LINES
 from firmware_bridge.at.bodies import fits_header, is_pdu_header
 from firmware_bridge.at.commands import (
     Command,
@@ -37,15 +35,25 @@ from firmware_bridge.at.commands import (
     Urc,
     UrcTable,
 )
+from firmware_bridge.at.connection_events import (
+    NEED_DATA,
+    Answered,
+    ConnectionEvent,
+    NeedData,
+    ProbeAnswered,
+    PromptSeen,
+)
 from firmware_bridge.at.lines import MAX_LINE, LineSplitter
 from firmware_bridge.at.resync import Outcome, Probe, Resynchroniser, ResyncTiming
 from firmware_bridge.at.tokens import split_parameters
+from firmware_bridge.at.usual_lines import UsualLines
+
+__all__ = ["NEED_DATA", "Answered", "Connection", "ConnectionEvent", "NeedData", "ProbeAnswered", "PromptSeen"]
 
 _make = tuple.__new__  # what a NamedTuple's own constructor calls, without its frame
 
 CTRL_Z = b"\x1a"
 
-_NO_NAMES: frozenset[str] = frozenset()
 _OK_BEHIND_LINE = b"\r\n\r\nOK\r\n"
 _plain_final = results.PLAIN.get
 _ECHO_OFF = re.compile(r"AT[^+^$%*#;]*E(?:0|(?!\d))", re.IGNORECASE)
@@ -63,40 +71,7 @@ class _Echo(Enum):
     OFF = auto()
 
 
-class NeedData(Enum):
-    """The type of NEED_DATA."""
-
-    NEED_DATA = auto()
-
-
-NEED_DATA = NeedData.NEED_DATA
-"""All events were taken: feed more bytes."""
-
-
-class Answered(NamedTuple):
-    """The command in flight ended. `fits` is False when an OK came without the lines its shape requires."""
-
-    command: Command
-    reply: Reply
-    fits: bool
-
-
-class PromptSeen(NamedTuple):
-    """The modem asks for the payload: write these bytes."""
-
-    payload: bytes
-
-
-class ProbeAnswered(NamedTuple):
-    """Something was heard while quarantined: what it means for the proof."""
-
-    outcome: Outcome
-
-
-ConnectionEvent: TypeAlias = Answered | PromptSeen | ProbeAnswered | Unsolicited | Rebooted | Resynchronised
-
-
-class Connection(ReplyAssembly):
+class Connection(UsualLines):
     """One conversation. `in_step=True` asserts that nothing is owed at the start; by default a proof comes first."""
 
     # More attributes than CPython keeps close at hand in an instance with a dictionary (30).
@@ -108,12 +83,9 @@ class Connection(ReplyAssembly):
         "_lost",
         "_owed_call",
         "_owed_names",
-        "_simple",
         "_splitter",
         "_swallow_error",
         "_verbose",
-        "events",
-        "online",
         "resync",
     )
 
@@ -125,12 +97,9 @@ class Connection(ReplyAssembly):
         first_probe: int = 0,
         in_step: bool = False,
     ) -> None:
-        self.online = False
         super().__init__(urcs)
-        self._simple = frozenset(urc.name for urc in urcs.entries.values() if urc.plain and urc.form is None)
         self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
         self._splitter = LineSplitter()
-        self.events: deque[ConnectionEvent] = deque()  # those not taken yet, the oldest first
         self._owed_names: set[str] = set()
         self._owed_call = False
         self._late_lines = self._late_replies = self._doubtful = 0
@@ -235,53 +204,6 @@ class Connection(ReplyAssembly):
             self._proved()
 
     # A line, by state
-
-    def _take_each(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            if line:
-                self._take(line)
-            elif self._minds_blanks:
-                self._blank()
-
-    def _take_usual(self, lines: list[str]) -> None:
-        """Take lines as `_pending` and `_idle` would, those that come most in as few steps as it can be done.
-
-        The first that is none of them leaves the rest to `_take_each`.
-        """
-        names, form, info = (_NO_NAMES if self._command is None else self._names), self._form, self._info
-        simple, put = self._simple, self.events.append
-        unread = iter(lines)
-        for line in unread:
-            if not line:
-                continue
-            name, colon, rest = line.partition(":")
-            if not colon:
-                if line != "OK" or self._command is None:
-                    break
-                if info and not self._is_noteworthy(self._command):
-                    put(
-                        _make(Answered, (self._command, _make(Reply, (tuple(info), results.OK, self._truncated)), True))
-                    )
-                    self._command = None
-                    self._take = self._idle
-                else:
-                    self._finish(results.OK)
-                    if self.quarantined or self.online:
-                        return self._take_each(unread)
-                names = _NO_NAMES
-            elif name in names and (form is None or form(line)):
-                if '"' in line and line.count('"') & 1:
-                    break
-                info.append(line)
-            elif name in simple or ((urc := self._urcs.get(name)) and urc.plain and urc.form and urc.form(line)):
-                put(_make(Unsolicited, (name, split_parameters(rest), line, None)))
-                self.counts.unsolicited += 1
-            else:
-                break
-        else:
-            return None
-        self._take(line)
-        return self._take_each(unread)
 
     def _is_noteworthy(self, command: Command) -> bool:
         """Whether the command's success may tell something of the port or the modem, which `_finish` notes."""
