@@ -61,9 +61,11 @@ def test_events_are_told_at_once_and_samples_within_a_minute(home: Household) ->
         await asyncio.sleep(1)
         acknowledger.take(Taken({A: {1: 7}, B: {1: 1}, C: {}}))
         acknowledger.take(Taken({B: {2: 2}}, at_once={B}))
+        await asyncio.sleep(1)
+        acknowledger.take(Taken({B: {3: 1}}, at_once={B}))
         await asyncio.sleep(100)
 
-    assert play(home, scene, Ear()) == [(2.0, B, {1: 1, 2: 2}), (61.0, A, {1: 7})]
+    assert play(home, scene, Ear()) == [(2.0, B, {1: 1, 2: 2}), (3.0, B, {3: 1}), (61.0, A, {1: 7})]
 
 
 def test_what_comes_while_a_hub_is_told_is_told_next(home: Household) -> None:
