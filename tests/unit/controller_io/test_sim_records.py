@@ -183,3 +183,24 @@ def test_a_change_of_another_mind_that_may_still_take_effect_is_waited_for(datab
     # It is as it should be, but the change asked for before is still on its way: its end is looked for.
     assert (CARDS[1], {"state": "active"}, "accepted", "m", None) in operations
     assert CARDS[1] in left
+
+
+def test_the_newest_of_two_open_changes_is_read_first_and_keeps_its_reference(database: Database) -> None:
+    first, second = sorted(do(database, begin_twice))
+    do(database, sims.end, operation_id=second, outcome="accepted", reference="m-2")
+    found = do(database, sims.look, sim_id=CARDS[0]).open_operation
+    assert (found.id, found.reference) == (second, "m-2")
+    assert found.id != first
+    do(database, sims.end, operation_id=second, outcome="done")
+    assert (CARDS[0], {"state": "active"}, "done", "m-2", NOW) in do(database, rows_of)[1]
+
+
+def begin_twice(session: Session, actor: Actor, now: datetime) -> list[str]:
+    earlier = sims.begin(session, actor, now - timedelta(seconds=9), sim_id=CARDS[0], asked={"state": "parked"})
+    return [earlier, sims.begin(session, actor, now, sim_id=CARDS[0], asked={"state": "active"})]
+
+
+def test_news_of_an_end_owes_no_look_at_a_sim_that_is_as_it_should_be(database: Database) -> None:
+    do(database, observe_in_bulk, seen=[sims.Seen(iccid=CARDS[0], observed={"state": "active"}, version=1, at=NOW)])
+    do(database, take_webhooks, items=[Webhook("e-9", (OperationNews("m", CARDS[0], OperationState.COMPLETED),))])
+    assert CARDS[0] not in do(database, rows_of)[2]
