@@ -62,8 +62,14 @@ async def start(arguments: Sequence[str], log: Path, **environment: str) -> Chil
             cwd=Path(__file__).parents[3],
         )
     assert process.stdout is not None
-    async with asyncio.timeout(DEADLINE_S):
-        line = await process.stdout.readline()
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        # Nobody else knows of it yet.
+        process.kill()
+        await process.wait()
+        raise
     if not line:
         await process.wait()
         raise AssertionError(f"{arguments} said nothing: see {log}")
