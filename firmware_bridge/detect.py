@@ -5,7 +5,8 @@ A port's number changes when the modem re-enumerates; its USB interface and plac
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from firmware_bridge.at.channel import Channel
@@ -175,10 +176,16 @@ async def _open_answering(ports: Sequence[str], opener: TransportOpener) -> list
     return channels
 
 
-async def open_modem(ports: Sequence[str], *, open_transport: TransportOpener = open_transport) -> Modem:
+async def open_modem(
+    ports: Sequence[str],
+    *,
+    open_transport: TransportOpener = open_transport,
+    jitter: Callable[[], float] = random.random,
+) -> Modem:
     """The modem behind the ports: each is probed with AT, the family chosen by what the modem says of itself.
 
-    A second port of the same modem is used for slow commands and when the first fails. Not yet initialised.
+    A second port of the same modem is used for slow commands and when the first fails. Not yet initialised. `jitter`
+    gives 0..1 and spreads the tries at a modem that is busy.
 
     Raises:
         PortError: no port could be opened (the first port's error).
@@ -191,4 +198,4 @@ async def open_modem(ports: Sequence[str], *, open_transport: TransportOpener = 
     except BaseException:
         await asyncio.gather(*(channel.close() for channel in channels))
         raise
-    return family_of(said, maker)(channels)
+    return family_of(said, maker)(channels, jitter=jitter)

@@ -245,7 +245,8 @@ class WorldHub:
     async def _open_modem(self, ports: Sequence[str]) -> Modem:
         if self.modem is None:
             raise PortNotFoundError(ports[0], "no such port")
-        return await detect.open_modem(ports, open_transport=self.modem.open)
+        jitter = random_module.Random(f"modem {self.seed}").random
+        return await detect.open_modem(ports, open_transport=self.modem.open, jitter=jitter)
 
 
 @dataclass
