@@ -11,6 +11,7 @@ fi
 room_kb=$(df --output=avail /dev/shm 2>/dev/null | tail -1 || true)
 if [ -w /dev/shm ] && [ "${room_kb:-0}" -gt 4000000 ]; then
   memory=$(mktemp -d /dev/shm/mhXXXX)
+  chmod 755 "$memory" # the database server runs as a user of its own
   trap 'rm -rf "$memory"' EXIT
 fi
 TMPDIR=${memory:-${TMPDIR:-/tmp}} "$bin/pytest" tests/unit -q -n 2 --dist loadfile
