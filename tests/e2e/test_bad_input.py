@@ -96,7 +96,7 @@ def as_anybody() -> tuple[str, ...]:
     [
         (("hub-agent", "probe", "--port", "/dev/ttyNOWHERE"), 6, ("/dev/ttyNOWHERE", "no such port", "plug")),
         (("hub-agent", "probe", "--port", "/dev/null"), 6, ("/dev/null", "no serial port", "AT port")),
-        (("hub-agent", "status", "--socket", "absent.sock"), 10, ("absent.sock", "is it running")),
+        (("hub-agent", "status", "--socket", "absent.sock"), 10, ("absent.sock", "start it")),
         (("hub-agent", "run", "--config", "broken.toml"), 3, ("broken.toml", "line 1")),
         (("hub-controller", "--config", "broken.toml", "serve"), 3, ("broken.toml", "mend")),
         (("hub-controller", "serve", "--host", "203.0.113.7", "--port", "0"), 3, ("203.0.113.7", "--host")),
