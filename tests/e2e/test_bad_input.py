@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from simulator.host import install_standins
 from tests.e2e.agent import rig
 from tests.e2e.mosquitto import free_port
 
@@ -206,7 +207,10 @@ async def told_when(config: Path, condition: str, reason: str) -> dict[str, Any]
 async def test_a_hub_keeps_trying_and_shows_what_it_lacks(tmp_path: Path, trouble: str) -> None:
     broker = free_port()
     config = rig.write_config(tmp_path, broker)
-    agent = rig.agent(tmp_path, config, {}, *(as_anybody() if trouble == "port busy" else ()))
+    # Stand-ins: a hub's firewall has no business on the machine that runs the tests.
+    install_standins(tmp_path / "tools", tmp_path / "host")
+    tools = {"PATH": f"{tmp_path / 'tools'}{os.pathsep}{os.environ['PATH']}"}
+    agent = rig.agent(tmp_path, config, tools, *(as_anybody() if trouble == "port busy" else ()))
     async with contextlib.AsyncExitStack() as stack:
         if trouble != "no modem":
             words = ("--no-sim",) if trouble == "no SIM" else ()
