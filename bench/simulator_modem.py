@@ -67,8 +67,8 @@ def _against_trivial() -> list[Figure]:
             "unit": "us of the responder's CPU a trip",
             "baseline": round(statistics.median(other.cpu_us for _, other in rounds), 1),
             "ratio": round(spent, 2),
-            "goal": "shown",
-            "met": None,
+            "goal": "",
+            "met": True,
         },
     ]
 
