@@ -13,7 +13,11 @@ _FAULT = Retention.FAULT
 
 
 class LineEvent(SQLModel, table=True):
-    """One source saw one change of sync or PPP on one line; idempotent under (line, kind, at, source)."""
+    """One source saw one change of sync or PPP on one line; idempotent under (line, kind, at, source).
+
+    One that was recorded wrongly is withdrawn and stays: what was decided by it can be computed again, and its source
+    telling it again brings nothing back.
+    """
 
     __tablename__ = "line_events"
     __table_args__ = (
@@ -28,6 +32,11 @@ class LineEvent(SQLModel, table=True):
     source: str = column("who saw it; several sources count once", Retention.HISTORY, max_length=64)
     cause: str | None = column("our own restart doesn't count", Retention.HISTORY, default=None, max_length=32)
     recorded_at: datetime = column("when it became known", Retention.HISTORY, type=INSTANT)
+    superseded_at: datetime | None = column(
+        "when it became known that it was none", Retention.HISTORY, type=INSTANT, default=None
+    )
+    withdrawn_by: str | None = column("who stands for the withdrawal", Retention.HISTORY, default=None, max_length=128)
+    withdrawn_why: str | None = column("why it was none", Retention.HISTORY, default=None, max_length=500)
 
 
 class AskedRestart(SQLModel, table=True):
@@ -221,11 +230,11 @@ class Notice(SQLModel, table=True):
 
 
 class DispatchOrder(SQLModel, table=True):
-    """An order to send a hub to a line (T§10c-d)."""
+    """An order to send a hub to a line (T§10c-d); a fault's newest one counts, and those before it did not serve it."""
 
     __tablename__ = "dispatch_orders"
     __table_args__ = (
-        UniqueConstraint("fault_id", name="uq_dispatch_orders_fault"),
+        UniqueConstraint("fault_id", "sequence", name="uq_dispatch_orders_sequence"),
         Index("ix_dispatch_orders_account", "account_id"),
         Index("ix_dispatch_orders_line", "line_id"),
     )
@@ -235,6 +244,7 @@ class DispatchOrder(SQLModel, table=True):
     account_id: str = column("whose account", _FAULT, type=ID)
     line_id: str = column("for which line", _FAULT, type=ID)
     fault_id: str = column("for which fault", _FAULT, type=ID)
+    sequence: int = column("its number among the fault's orders, from 1", _FAULT, default=1)
     state: str = column("ordered, dispatched, delivered, lost, returned or cancelled", _FAULT, max_length=16)
     ordered_at: datetime = column("when it became owed", _FAULT, type=INSTANT)
     estimate: str | None = column("the delivery day that is usual (T§10d)", _FAULT, default=None, max_length=200)
