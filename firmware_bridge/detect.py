@@ -111,14 +111,21 @@ def find_again(wanted: PortIdentity, ports: Iterable[PortIdentity]) -> PortIdent
 
 
 async def _answers(channel: Channel) -> None:
-    """Send AT until OK. Raises ModemSilentError after `PROBES` tries, PortLostError."""
+    """Send AT until OK. A modem that refuses it each time is there all the same (Q20).
+
+    Raises ModemSilentError after `PROBES` tries, PortLostError.
+    """
+    refusals = 0
     for _ in range(PROBES):
         try:
             await channel.execute(Command("AT", deadline_s=PROBE_S))
         except _NO_ANSWER as error:
             _log.debug("%s: no OK yet: %s", channel.name, error)
+            refusals += isinstance(error, CommandError)
         else:
             return
+    if refusals == PROBES:
+        return
     raise ModemSilentError(channel.name, PROBES)
 
 

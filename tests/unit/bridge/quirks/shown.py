@@ -1,5 +1,6 @@
 """How a quirk is shown: the scenario in virtual time, and behind it one more command that works."""
 
+import asyncio
 from collections.abc import Mapping
 
 from firmware_bridge.modem.generic import Modem
@@ -17,3 +18,30 @@ def shows(
         assert (await modem.signal()).rssi_dbm == LEVEL_DBM
 
     drive({'AT+QENG="servingcell"': '+QENG: "servingcell","SEARCH"', **says}, and_goes_on, driver=driver, echo=echo)
+
+
+def lost_its_place(port: Scripted) -> bool:
+    """Whether the driver had to prove where it is: an answer was not what it took it for."""
+    return any(command.startswith(("AT+CMEE?", "AT+CFUN?")) for command in port.sent)
+
+
+class Busy(Scripted):
+    """A modem that answers nothing before `until`, and then everything in the order in which it was asked."""
+
+    def __init__(self, says: Mapping[str, Answer]) -> None:
+        super().__init__(says)
+        self.until = 0.0
+        self._owed: list[bytes] = []
+
+    def say(self, said: str | bytes) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self.until:
+            super().say(said)
+            return
+        if not self._owed:
+            loop.call_at(self.until, self._catch_up)
+        self._owed.append(said if isinstance(said, bytes) else f"\r\n{said}\r\n".encode("latin-1"))
+
+    def _catch_up(self) -> None:
+        owed, self._owed = self._owed, []
+        super().say(b"".join(owed))

@@ -14,7 +14,7 @@ from firmware_bridge.types import AccessTechnology, BearerSettings, ModemEventKi
 from simulator.virtual.loop import run_virtual
 from tests.unit.bridge.modem.scripted import Answer, Scripted, open_driver
 from tests.unit.bridge.modem_parse.rows_sms import PDU
-from tests.unit.bridge.quirks.shown import LEVEL_DBM, shows
+from tests.unit.bridge.quirks.shown import LEVEL_DBM, lost_its_place, shows
 
 INTERNET = BearerSettings("internet")
 CONTEXT = '+CGDCONT: 1,"IPV4V6","internet"'
@@ -24,11 +24,20 @@ DHCP = "^DHCP: CCDB080A,F8FFFFFF,C9DB080A,C9DB080A,8080808,4040808,150000000,150
 
 @pytest.mark.parametrize(
     "answer",
-    ["^NDISSTATQry:1", '^NDISSTATQRY: 1,,,"IPV4",0,,,"IPV6"', '^NDISSTATQry: 0,,,"IPV6"\n^NDISSTATQry: 1,,,"IPV4"'],
+    [
+        "^NDISSTATQry:1",
+        "^ndisstatqry: 1",
+        '^NDISSTATQRY: 1,,,"IPV4",0,,,"IPV6"',
+        '^NDISSTATQRY: 0,33,,"IPV4",1,,,"IPV6"',
+        '^NDISSTATQry: 0,,,"IPV6"\n^NDISSTATQry: 1,,,"IPV4"',
+        '^NDISSTATQRY: 0,,,"IPV4",0,,,"IPV6"',
+        "^NDISSTATQry:0",
+    ],
 )
 def test_q31_the_state_of_a_call_has_mixed_case_and_one_line_or_two(answer: str) -> None:
-    async def scenario(modem: Modem, _port: Scripted) -> None:
-        assert (await modem.bearer()).up
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.bearer()).up is ("1" in answer)
+        assert not lost_its_place(port)
 
     shows({**UP, "AT^NDISSTATQRY?": answer}, scenario, driver=HuaweiModem)
 
@@ -37,8 +46,13 @@ def test_q32_dhcp_is_little_endian_hex_with_zeros_dropped() -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
         found = await modem.bearer()
         assert (found.addresses, found.dns) == (("10.8.219.204",), ("8.8.8.8", "8.8.4.4"))
-        port.says["AT^DHCP?"] = "^DHCP: 1010A0A,FFFFFF,FE010A0A,FE010A0A,8080808,0"
-        assert (await modem.bearer()).addresses == ("10.10.1.1",)
+        for lease in (
+            "^DHCP: 1010A0A,FFFFFF,FE010A0A,FE010A0A,8080808,0",
+            "^DHCP: 0x1010A0A,0xFFFFFF,0xFE010A0A,0xFE010A0A,0x08080808,0x0",
+        ):
+            port.says["AT^DHCP?"] = lease
+            found = await modem.bearer()
+            assert (found.addresses, found.dns) == (("10.10.1.1",), ("8.8.8.8",))
 
     shows({**UP, "AT^NDISSTATQRY?": "^NDISSTATQRY:1", "AT^DHCP?": DHCP}, scenario, driver=HuaweiModem)
 
@@ -57,6 +71,8 @@ def test_q33_sysinfoex_has_an_empty_field_and_bare_names(answer: str) -> None:
         ('+CCLK: "26/11/21,22:40:00+00"', NetworkTime(datetime(2026, 11, 21, 22, 40, tzinfo=UTC), zone_known=True)),
         ('+CCLK: "26/11/21,22:40:00"', NetworkTime(datetime(2026, 11, 21, 22, 40, tzinfo=UTC), zone_known=False)),
         ("+CCLK: 26/11/21,23:40:00+04", NetworkTime(datetime(2026, 11, 21, 22, 40, tzinfo=UTC), zone_known=True)),
+        ('+CCLK: "26/11/21,19:10:00-14"', NetworkTime(datetime(2026, 11, 21, 22, 40, tzinfo=UTC), zone_known=True)),
+        ('+CCLK: "26/11/22,04:25:00+23"', NetworkTime(datetime(2026, 11, 21, 22, 40, tzinfo=UTC), zone_known=True)),
         ('+CCLK: "XX/XX/XX,XX:XX:XX"', None),
         ('+CCLK: "80/01/06,00:00:10+00"', None),
         ('+CCLK: "04/01/01,00:00:10"', None),
@@ -79,6 +95,18 @@ def test_q34_qlts_keeps_the_summer_time_inside_its_quotes() -> None:
     shows({"AT+QLTS=2": '+QLTS: "2026/10/13,03:40:48+32,0"'}, scenario)
 
 
+def test_q34_a_clock_that_was_never_set_leaves_the_word_to_the_next_one() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        found = await modem.network_time()
+        assert found is not None
+        assert found.at == datetime(2026, 11, 21, 22, 40, tzinfo=UTC)
+        assert not lost_its_place(port)
+
+    shows({"AT+QLTS=2": '+QLTS: ""', "AT+CCLK?": '+CCLK: "26/11/21,23:40:00+04"'}, scenario)
+    huawei: dict[str, Answer] = {"AT^NWTIME?": "^NWTIME: 26/11/21,22:40:00+04,00"}
+    shows(huawei, scenario, driver=HuaweiModem)
+
+
 @pytest.mark.parametrize(
     "layout",
     [
@@ -93,9 +121,13 @@ def test_q35_dynamic_parameters_have_three_layouts_and_dotted_ipv6(layout: str) 
         assert found.addresses == ("10.1.2.3", "2001:db8::1")
         assert found.dns == ("8.8.8.8", "8.8.4.4")
 
-    six = '"32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.1"'
-    answer = f'+CGCONTRDP: 1,5,"internet",{layout}\n+CGCONTRDP: 1,5,"internet",{six}'
-    shows({**UP, "AT+CGCONTRDP=1": answer}, scenario)
+    octets = "32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.1"
+    mask = "255.255.255.255.255.255.255.255.0.0.0.0.0.0.0.0"
+    for six in (f'"{octets}"', f'"{octets}.{mask}"', '"2001:db8::1/64"', '"2001:DB8:0:0:0:0:0:1"'):
+        answer = f'+CGCONTRDP: 1,5,"internet",{layout}\n+CGCONTRDP: 1,5,"internet",{six}'
+        shows({**UP, "AT+CGCONTRDP=1": answer}, scenario)
+    bare = f"+CGCONTRDP: 1,5,internet,{layout},,,,\n+CGCONTRDP: 1,5,internet,{octets},,,".replace('"', "")
+    shows({**UP, "AT+CGCONTRDP=1": bare}, scenario)
 
 
 @pytest.mark.parametrize(
@@ -122,15 +154,31 @@ def test_q37_nothing_in_a_message_ends_the_list_of_messages() -> None:
         assert [sms.indexes for sms in found] == [(1,), (2,)]
         assert {sms.body for sms in found} == {"wake"}
         assert "wake" not in repr(found)
+        events = modem.events()
+        assert {(await anext(events)).kind for _ in range(2)} == {ModemEventKind.SMS, ModemEventKind.REGISTRATION}
 
     octets = len(PDU) // 2 - 8
     body = (
-        f'\r\n+CMGL: 1,0,,{octets}\r\n{PDU}\r\n\r\n+CMTI: "ME",3\r\n+CMGL: 2,1,,{octets}\r\n{PDU}\r\n\r\nOK\r\n'
+        f'\r\n+CMGL: 1,0,,{octets}\r\n\r\n{PDU}\r\n\r\n+CMTI: "ME",3\r\n'
+        f"+CMGL: 2,1,,{octets}\r\n\r\n+CREG: 5\r\n\r\n{PDU}\r\n\r\nOK\r\n"
     ).encode()
     shows({"AT+CMGL=4": body, "AT+CPMS?": '+CPMS: "ME",2,255,"ME",2,255,"ME",2,255'}, scenario)
 
 
-@pytest.mark.parametrize("line", ["+CMTI: SM,12", '+CMTI: "SM", 12', '+CMTI: "SM",12'])
+def test_q37_a_line_that_is_no_pdu_is_taken_for_none() -> None:
+    """A PDU that never came hides neither the next message nor the end of the list."""
+
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        found = await modem.receive_sms()
+        assert [(sms.indexes, sms.body) for sms in found] == [((3,), "wake")]
+        assert not lost_its_place(port)
+
+    octets = len(PDU) // 2 - 8
+    told = f"+CMGL: 1,0,,{octets}\n{PDU[:-4]}\n+CMGL: 2,0,,{octets}\nCALL READY\n+CMGL: 3,0,,{octets}\n{PDU}"
+    shows({"AT+CMGL=4": told}, scenario)
+
+
+@pytest.mark.parametrize("line", ["+CMTI: SM,12", '+CMTI: "SM", 12', '+CMTI: "SM",12', "+CMTI:SM, 12"])
 def test_q38_the_storage_of_a_new_message_may_be_bare(line: str) -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
         port.say(line)
@@ -198,6 +246,25 @@ def test_q40_no_carrier_of_nobody_s_call_is_a_lost_bearer() -> None:
     shows({}, scenario)
 
 
+def test_q40_nor_does_it_end_a_command_that_makes_no_call() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.temperature()).hottest == 33
+        assert (await anext(modem.events())).kind is ModemEventKind.BEARER_LOST
+        assert not lost_its_place(port)
+
+    shows({"AT+QTEMP": b"\r\nNO CARRIER\r\n\r\n+QTEMP: 33,31,29\r\n\r\nNO CARRIER\r\n\r\nOK\r\n"}, scenario)
+
+
+def test_q40_but_it_ends_one_that_does() -> None:
+    async def scenario(modem: Modem, _port: Scripted) -> None:
+        with pytest.raises(CommandError) as failure:
+            await modem.connect(INTERNET)
+        assert failure.value.kind == "NO CARRIER"
+
+    down: dict[str, Answer] = {"AT+CGACT?": "", "AT+CGDCONT?": CONTEXT, "AT+CGATT?": "+CGATT: 1"}
+    shows({**down, "AT+CGACT=1,1": "NO CARRIER"}, scenario)
+
+
 def test_q41_a_hang_up_is_told_once_and_the_port_is_found_under_its_new_number() -> None:
     async def main() -> None:
         port = Scripted({})
@@ -228,9 +295,54 @@ def test_q41_a_hang_up_is_told_once_and_the_port_is_found_under_its_new_number()
     run_virtual(main())
 
 
+WAS = PortIdentity("/dev/ttyUSB2", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:1:1.2-port0")
+
+
+@pytest.mark.parametrize(
+    ("ports", "found"),
+    [
+        # The name went to another stick's port, the place did not.
+        (
+            [
+                PortIdentity("/dev/ttyUSB2", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:2:1.2-port0"),
+                PortIdentity("/dev/ttyUSB6", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:1:1.2-port0"),
+            ],
+            "/dev/ttyUSB6",
+        ),
+        # Another place: the only port of its kind and role.
+        (
+            [
+                PortIdentity("/dev/ttyUSB1", "2c7c:0125", 1, "pci-0000:00:14.0-usb-0:3:1.1-port0"),
+                PortIdentity("/dev/ttyUSB4", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:3:1.2-port0"),
+                PortIdentity("/dev/ttyUSB5", "1e0e:9001", 2, "pci-0000:00:14.0-usb-0:4:1.2-port0"),
+            ],
+            "/dev/ttyUSB4",
+        ),
+        # Two alike in other places: neither is known to be the one.
+        (
+            [
+                PortIdentity("/dev/ttyUSB2", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:2:1.2-port0"),
+                PortIdentity("/dev/ttyUSB6", "2c7c:0125", 2, "pci-0000:00:14.0-usb-0:3:1.2-port0"),
+            ],
+            None,
+        ),
+        # The place now shows another role: it is not the same port.
+        ([PortIdentity("/dev/ttyUSB2", "2c7c:0125", 3, "pci-0000:00:14.0-usb-0:1:1.2-port0")], None),
+        ([], None),
+    ],
+)
+def test_q41_a_port_is_its_place_then_its_kind_and_never_its_number(
+    ports: list[PortIdentity], found: str | None
+) -> None:
+    again = find_again(WAS, ports)
+    assert (again and again.device) == found
+
+
 def test_q42_diagnostics_and_nmea_ports_are_not_probed() -> None:
     quectel = [PortIdentity(f"/dev/ttyUSB{number}", "2c7c:0125", number) for number in range(4)]
     assert [port.interface for port in at_ports(quectel)] == [2, 3]
+    simcom = [PortIdentity(f"/dev/ttyUSB{number}", "1e0e:9001", number) for number in range(5)]
+    assert [port.interface for port in at_ports(simcom)] == [2, 3]
     unknown = [PortIdentity(f"/dev/ttyUSB{number}", "19d2:1405", number) for number in range(3)]
     assert [port.interface for port in at_ports(unknown)] == [0, 1, 2]
 
@@ -243,6 +355,16 @@ def test_q43_a_network_code_keeps_its_zeros_and_its_length(number: str, codes: t
 
     numeric, named = "AT+COPS=3,2;+COPS?", "AT+COPS=3,0;+COPS?"
     shows({numeric: f'+COPS: 0,2,"{number}",7', named: '+COPS: 0,0,"EE",7'}, scenario)
+
+
+@pytest.mark.parametrize(
+    ("content", "length"), [("00000002", 2), ("00000003", 3), ("000000", None), ("0000000F", None)]
+)
+def test_q43_the_sim_says_how_long_the_code_in_its_imsi_is(content: str, length: int | None) -> None:
+    async def scenario(modem: Modem, _port: Scripted) -> None:
+        assert (await modem.sim()).mnc_length == length
+
+    shows({"AT+CRSM=176,28589,0,0,4": f'+CRSM: 144,0,"{content}"'}, scenario)
 
 
 def test_q44_a_port_that_answers_nothing_gives_way_to_the_second() -> None:
