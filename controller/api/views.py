@@ -13,7 +13,7 @@ from controller.services.hubs import HubView
 from controller.services.late import Late, Lateness
 from controller.services.recomputation import Recomputed
 from controller.services.sims import is_as_intended
-from controller.tables.faults import DecisionRow, Notice, Promise
+from controller.tables.faults import DecisionRow, DispatchOrder, Notice, Promise
 from controller.tables.hubs import HubState
 from controller.tables.sims import SimState
 
@@ -69,6 +69,7 @@ def fault(view: FaultView, now: datetime) -> Document:
         "observations": [plain(row) for row in view.observations],
         "diagnostics_finished_at": value(view.finished.at) if view.finished else None,
         "notices": [notice(row) for row in view.notices],
+        "dispatch_orders": [plain(row) for row in view.orders],
         "timeline": timeline(view),
     }
 
@@ -87,6 +88,8 @@ def timeline(view: FaultView) -> list[Document]:
     found += [(row.closed_at, "reason_closed", {row.noun: row.target}) for row in view.reasons if row.closed_at]
     found += [(row.ready_at, "ready", {"benefit": row.benefit}) for row in view.promises if row.ready_at]
     found += [(row.online_at, "online", {"benefit": row.benefit}) for row in view.promises if row.online_at]
+    for row in view.orders:
+        found += [(at, what, {"sequence": row.sequence}) for what, at in _steps(row)]
     found += [(row.sent_at, "told", {"kind": row.kind, "channel": row.channel}) for row in view.notices if row.sent_at]
     if view.fault.resolved_at is not None:
         found.append((view.fault.resolved_at, "resolved", {}))
@@ -94,6 +97,16 @@ def timeline(view: FaultView) -> list[Document]:
         found.append((view.fault.closed_at, "closed", {}))
     found.sort(key=lambda entry: entry[0])
     return [{"at": value(at), "what": what, **facts} for at, what, facts in found]
+
+
+def _steps(row: DispatchOrder) -> list[tuple[str, datetime]]:
+    """Return what happened to an order, and when."""
+    steps = [
+        ("hub_ordered", row.ordered_at),
+        ("hub_dispatched", row.dispatched_at),
+        (f"hub_{row.state}", row.settled_at),
+    ]
+    return [(what, at) for what, at in steps if at is not None]
 
 
 def sim(row: SimState) -> Document:

@@ -18,6 +18,11 @@ class Delivery:
     by_letterbox: bool = True
     needs_signature: bool = False
 
+    @property
+    def by_day(self) -> str:
+        """The day as an order and its notices name it."""
+        return f"by {self.usually_on:%A} {self.usually_on.day} {self.usually_on:%B}"
+
 
 def delivery_estimate(line: Line, reported_at: datetime, diagnostics_ended_at: datetime, rules: RuleSet) -> Delivery:
     """Estimate the delivery of a hub sent at the end of diagnostics (T§10d).

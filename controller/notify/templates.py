@@ -81,6 +81,19 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox, without a signature.",
         "We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox.",
     ),
+    "hub_ordered_again": Template(
+        "Another Mini Hub is on order for you",
+        "{reason} We are sending you a Mini Hub as soon as we can. It usually arrives {estimate}, through the"
+        " letterbox, without a signature. We will tell you when it is on its way.",
+        "{reason} We are sending you a Mini Hub. It usually arrives {estimate}, through the letterbox.",
+    ),
+    "order_spare": Template(
+        "You have a Mini Hub, so the other one is not sent",
+        "The Mini Hub that we took for lost has turned up and can be used for your fault. So we have cancelled the"
+        " other one that was on order. If you don't have it, please tell us.",
+        "Your Mini Hub has turned up after all, so the other one on order was cancelled. If you don't have it, please"
+        " tell us.",
+    ),
     "order_cancelled": Template(
         "No Mini Hub is needed after all",
         "Your broadband fault has been resolved, so we have cancelled the Mini Hub that was on order. If your broadband"

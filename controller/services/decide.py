@@ -30,7 +30,6 @@ from controller.services import reasons as reason_rows
 from controller.services.actor import Actor
 from controller.services.outcome import AccountOutcome, FaultOutcome, Order, SimOutcome, outcome_of
 from controller.services.telling import Telling, owe_many
-from controller.tables.faults import DispatchOrder
 
 NOUN: Final = "decide"
 INLINE: Final = 20
@@ -115,20 +114,20 @@ def _perhaps_ready(outcomes: Sequence[AccountOutcome], states: Sequence[rows.Fou
 
 
 def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:
-    """Order a hub for each fault that is owed one, once; cancel what has not left and is not owed any more.
+    """Order a hub for each fault that is owed one and has none to come; cancel what is not owed and has not left.
 
     Orders come first, so that one of two faults of a line takes over what the other does not need.
     """
     wanted = {each.fault.fault_id: (account, each) for account in outcomes for each in account.faults}
     concerned = [fault_id for fault_id, (_, each) in wanted.items() if each.order is not Order.KEEP]
-    states = {row.fault_id: row.state for row in rows.read(session, DispatchOrder, "fault_id", concerned)}
+    newest = dispatch.newest_of(session, concerned)
     spare = frozenset(fault_id for fault_id in concerned if wanted[fault_id][1].order is Order.CANCEL)
     for fault_id in concerned:
         account, each = wanted[fault_id]
-        if each.order is Order.SEND and states.get(fault_id, "cancelled") == "cancelled":
+        if each.order is Order.SEND and dispatch.is_wanting(newest.get(fault_id)):
             dispatch.order(session, each.fault, account.account_id, now, estimate=each.estimate, spare=spare)
-    for fault_id in sorted(spare):
-        if states.get(fault_id) == "ordered":
+    for fault_id in sorted(spare & newest.keys()):
+        if newest[fault_id].state == "ordered":
             dispatch.cancel(session, fault_id, now)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from controller.domain.facts import DeterminationKind, Symptom
-from controller.services import accounts, decide, decisions, journal, promises, reasons, versions
+from controller.services import accounts, decide, decisions, dispatch, journal, promises, reasons, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.accounts import Line
@@ -16,6 +16,7 @@ from controller.tables.faults import (
     DecisionRow,
     Determination,
     DiagnosticsFinished,
+    DispatchOrder,
     Fault,
     Notice,
     Observation,
@@ -47,6 +48,7 @@ class FaultView:
     observations: tuple[Observation, ...]
     finished: DiagnosticsFinished | None
     notices: tuple[Notice, ...]
+    orders: tuple[DispatchOrder, ...]
 
 
 def report(
@@ -203,6 +205,7 @@ def view(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> Fau
         observations=_observations(session, fault_id),
         finished=versions.find(session, DiagnosticsFinished, fault_id),
         notices=tuple(told),
+        orders=dispatch.all_of_fault(session, fault_id),
     )
 
 

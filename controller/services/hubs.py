@@ -10,7 +10,7 @@ from controller.domain import brand
 from controller.domain.decisions import to_json
 from controller.domain.facts import BrandVerdict, HubFate
 from controller.domain.sim import SimState as Due
-from controller.services import alarms, decide, desired, journal, reasons, sims, versions
+from controller.services import alarms, decide, desired, dispatch, journal, reasons, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, UnprocessableError
 from controller.tables.accounts import Line
@@ -108,7 +108,6 @@ def assign(
         return versions.revise(session, present, now, delivered_at=delivered_at or present.delivered_at)
     if present is not None:
         versions.revise(session, present, now, ended_at=dispatched_at, action="ended")
-        decide.touch_lines(session, actor, now, [present.line_id])
     row = versions.add(
         session,
         HubAssignment(
@@ -121,7 +120,8 @@ def assign(
             for_fault_id=for_fault_id,
         ),
     )
-    decide.touch_lines(session, actor, now, [line_id])
+    # Both homes at once: between the two steps a hub on its way would be nobody's, and another one be ordered.
+    decide.touch_lines(session, actor, now, {line_id, *([present.line_id] if present else ())})
     return row
 
 
@@ -144,13 +144,16 @@ def lose(session: Session, actor: Actor, now: datetime, *, hub_id: str, fate: st
 
 
 def found(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: datetime) -> None:
-    """Record that a lost hub turned up again."""
+    """Record that a lost hub turned up again; what was ordered in its stead and has not left is not needed."""
     statement = select(HubLoss).where(
         HubLoss.hub_id == hub_id, col(HubLoss.superseded_at).is_(None), col(HubLoss.undone_at).is_(None)
     )
     for row in session.exec(statement).all():
         versions.revise(session, row, now, undone_at=at)
     _touch(session, actor, now, hub_id)
+    present = assignment_of(session, hub_id)
+    if present is not None:
+        dispatch.spare_on_line(session, present.line_id, now)
 
 
 def add_evidence(

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import journal
+from controller.services import journal, owed
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError
 from controller.tables.tasks import OperatorTask
@@ -43,7 +43,8 @@ def open_task(
 def close(session: Session, actor: Actor, now: datetime, *, task_id: str, outcome: str, note: str = "") -> OperatorTask:
     """Close a task; the same again is once. `done` of telling a customer is as good as a delivered notice.
 
-    Raises NotFoundError, and ConflictError for one that was closed with another outcome.
+    A failed parcel that was seen to is decided again: the next order may have waited for it. Raises NotFoundError, and
+    ConflictError for one that was closed with another outcome.
     """
     row = session.get(OperatorTask, task_id, with_for_update=True)
     if row is None:
@@ -57,6 +58,8 @@ def close(session: Session, actor: Actor, now: datetime, *, task_id: str, outcom
         from controller.services import notices
 
         notices.told_by_a_person(session, row.key, now)
+    if row.kind == PARCEL_FAILED:
+        owed.mark(session, "decide", row.account_id, now=now)
     return row
 
 
@@ -73,6 +76,12 @@ def of_thing(session: Session, kind: str, key: str) -> OperatorTask | None:
         OperatorTask.kind == kind, OperatorTask.key == key, col(OperatorTask.closed_at).is_(None)
     )
     return session.exec(statement).first()
+
+
+def newest(session: Session, kind: str, key: str) -> OperatorTask | None:
+    """Return the newest task of this kind about a thing, open or closed."""
+    statement = select(OperatorTask).where(OperatorTask.kind == kind, OperatorTask.key == key)
+    return session.exec(statement.order_by(col(OperatorTask.opened_at).desc(), col(OperatorTask.id).desc())).first()
 
 
 def list_open(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[OperatorTask, ...]:

@@ -453,7 +453,7 @@ class Outsider:
         """`state@estimate` of every order, `-` for none."""
         rows = (await self.ask("GET", f"dispatch-orders?account_id={self.ids['a1']}"))["dispatch_orders"]
         found = ",".join(row["state"] + (f"@{row['estimate']}" if "@" in wanted else "") for row in rows) or "-"
-        wanted = re.sub(r"@(\S+)", lambda day: f"@by {date.fromisoformat(day[1]):%A %-d %B}", wanted)
+        wanted = re.sub(r"@([\d-]+)", lambda day: f"@by {date.fromisoformat(day[1]):%A %-d %B}", wanted)
         assert found == wanted, f"orders {found}, wanted {wanted}"
 
     async def see_tasks(self, wanted: str, fault: Any) -> None:

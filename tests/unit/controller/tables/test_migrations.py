@@ -1,11 +1,15 @@
 """Migrations up and down, with data, on both engines; a database newer than the code is refused."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, select
 
 from controller.services import schema
 from controller.services.database import Database
@@ -16,6 +20,7 @@ from controller.services.errors import (
     OlderDatabaseError,
 )
 from controller.tables import METADATA
+from controller.tables.faults import DispatchOrder, LineEvent
 from tests.unit.controller.household import Household
 
 
@@ -35,6 +40,28 @@ def test_down_and_up_again_with_data(home: Household) -> None:
     schema.upgrade(engine)
     schema.check(engine)
     home.move_in()
+
+
+def test_the_newest_order_of_a_fault_survives_the_way_back_and_a_withdrawn_event_does_not(database: Database) -> None:
+    at = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    of_fault: dict[str, Any] = {"account_id": "a", "line_id": "l", "fault_id": "f", "ordered_at": at}
+    event: dict[str, Any] = {"line_id": "l", "kind": "sync_lost", "source": "dslam", "recorded_at": at}
+    with Session(database.engine) as session:
+        session.add(DispatchOrder(id="1", sequence=1, state="lost", **of_fault))
+        session.add(DispatchOrder(id="2", sequence=2, state="ordered", **of_fault))
+        session.add(LineEvent(at=at, **event))
+        session.add(LineEvent(at=at + timedelta(hours=1), superseded_at=at + timedelta(hours=2), **event))
+        session.commit()
+    schema.downgrade(database.engine, "0007")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT id FROM dispatch_orders")).scalars().all() == ["2"]
+        assert connection.execute(text("SELECT count(*) FROM line_events")).scalar() == 1
+    schema.upgrade(database.engine)
+    with Session(database.engine) as session:
+        assert [(row.id, row.sequence) for row in session.exec(select(DispatchOrder))] == [("2", 1)]
+        session.add(DispatchOrder(id="3", sequence=1, state="ordered", **of_fault))
+        with pytest.raises(IntegrityError):
+            session.commit()
 
 
 async def test_an_empty_database_is_created_and_then_fits(tmp_path: Path) -> None:
