@@ -22,7 +22,7 @@ from firmware_bridge.at.commands import (
     heads_of,
 )
 
-_NOTHING_EXPECTED: Expected = ((), frozenset(), None, False)
+_NOTHING_EXPECTED: Expected = ((), None, False)
 
 MAX_REPLY_LINES = 4096
 MAX_SPAN = 4096  # characters of one information line with line breaks inside its quotes
@@ -56,7 +56,6 @@ class ReplyAssembly(ABC):
         "_held",
         "_info",
         "_minds_blanks",
-        "_names",
         "_payload",
         "_prompt",
         "_rare",
@@ -64,6 +63,8 @@ class ReplyAssembly(ABC):
         "_span",
         "_take",
         "_text_body",
+        "_to_idle",
+        "_to_pending",
         "_truncated",
         "_urcs",
         "counts",
@@ -81,12 +82,19 @@ class ReplyAssembly(ABC):
         self._text_body: TextBody | None = None
         self._span: list[str] | None = None
         self._held: tuple[Urc, str] | None = None
+        # Made once: to tell a state from another is to compare what `_take` is.
+        self._to_pending: Callable[[str], None] = self._pending
+        self._to_idle: Callable[[str], None] = self._idle
         self._take: Callable[[str], None] = self._usual()
         self._expect(NO_INFO)
 
     @abstractmethod
     def _pending(self, line: str) -> None:
         """A line while a command is in flight."""
+
+    @abstractmethod
+    def _idle(self, line: str) -> None:
+        """A line while no command is in flight."""
 
     @abstractmethod
     def _usual(self) -> Callable[[str], None]:
@@ -116,18 +124,18 @@ class ReplyAssembly(ABC):
             self._payload = ""
             self._follow: Callable[[str], None] | None = None
         if isinstance(shape, Prefixed):
-            self._heads, self._names, self._form, self._required = shape.expected
+            self._heads, self._form, self._required = shape.expected
             if shape.next_line:
                 self._follow = self._await_value
                 self._rare = True
         else:
             self._rare = True
-            self._heads, self._names, self._form, self._required = _NOTHING_EXPECTED
+            self._heads, self._form, self._required = _NOTHING_EXPECTED
             self._expect_other(shape)
 
     def _expect_other(self, shape: Shape) -> None:
         if isinstance(shape, Bare):
-            self._heads, self._names = heads_of(shape.prefixes), frozenset(shape.prefixes)
+            self._heads = heads_of(shape.prefixes)
             self._required = shape.required
             self._form = lambda line: shape.valid(bare_value(line))
         elif isinstance(shape, Messages):
@@ -177,7 +185,7 @@ class ReplyAssembly(ABC):
             self._take = self._value
 
     def _value(self, line: str) -> None:
-        self._take = self._pending
+        self._take = self._to_pending
         if line[0] in "+^$%" or line in results.PLAIN or line in self._urcs:
             self._pending(line)
         else:
@@ -189,12 +197,12 @@ class ReplyAssembly(ABC):
     def _pdu(self, line: str) -> None:
         if fits_header(self._info[-1], line.strip()):
             self._info.append(line.strip())
-            self._take = self._pending
+            self._take = self._to_pending
         elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not urc.body:
             self._emit(urc, line)
         else:
             self._info.append("")
-            self._take = self._pending
+            self._take = self._to_pending
             self._pending(line)
 
     def _await_text(self, header: str) -> None:
@@ -211,7 +219,7 @@ class ReplyAssembly(ABC):
             self._info.append(self._text_body.text)
             self._text_body = None
             self._minds_blanks = False
-            self._take = self._pending
+            self._take = self._to_pending
             self._pending(line)
         else:
             self._text_body.add(line)

@@ -22,8 +22,8 @@ def heads_of(prefixes: Sequence[str]) -> tuple[str, ...]:
     return tuple([f"{prefix}:" for prefix in prefixes])
 
 
-Expected: TypeAlias = tuple[tuple[str, ...], frozenset[str], LineTest | None, bool]
-"""Lines that answer: what they start with, the names before their colon, their form, whether there must be one."""
+Expected: TypeAlias = tuple[tuple[str, ...], LineTest | None, bool]
+"""Lines that answer: what they start with, their form, whether there must be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Prefixed:
         object.__setattr__(self, "next_line", next_line)
         heads = heads_of(prefixes)
         openings = () if next_line else tuple([b"\r\n" + head.encode("latin-1") for head in heads])
-        object.__setattr__(self, "expected", (heads, frozenset(prefixes), form, required))
+        object.__setattr__(self, "expected", (heads, form, required))
         object.__setattr__(self, "openings", openings)
 
 
@@ -211,9 +211,10 @@ class Reply(NamedTuple):
     @property
     def rows(self) -> tuple[Parameters, ...]:
         """The parameters of each line."""
-        if len(self.lines) == 1:
-            return (split_parameters(self.lines[0].partition(":")[2]),)
-        return tuple([split_parameters(line.partition(":")[2]) for line in self.lines])
+        lines = self[0]
+        if len(lines) == 1:
+            return (split_parameters(lines[0].partition(":")[2]),)
+        return tuple([split_parameters(line.partition(":")[2]) for line in lines])
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

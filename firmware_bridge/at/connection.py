@@ -99,6 +99,7 @@ class Connection(UsualLines):
     ) -> None:
         super().__init__(urcs)
         self.resync = Resynchroniser(timing or ResyncTiming(), first_probe)
+        self._judged = self.resync.judged
         self._splitter = LineSplitter()
         self._owed_names: set[str] = set()
         self._owed_call = False
@@ -119,7 +120,7 @@ class Connection(UsualLines):
         self._command = command
         self._expect(command.shape)
         if self._held is None:  # else a line behind +CMT is due first
-            self._take = self._pending
+            self._take = self._to_pending
         self.counts.commands += 1
         return command.wire
 
@@ -136,17 +137,13 @@ class Connection(UsualLines):
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they come; drain `next_event` afterwards."""
         lines = self._splitter.feed(data)
-        if (
-            self.quarantined
-            or self._held
-            or self._minds_blanks
-            or self._follow
-            or self.online
-            or len(self._info) + len(lines) > MAX_REPLY_LINES
+        take = self._take
+        if take is self._to_idle or (
+            take is self._to_pending and self._follow is None and len(self._info) + len(lines) <= MAX_REPLY_LINES
         ):
-            self._take_each(lines)  # a body, a value, late or foreign lines: they mean something else than elsewhere
-        else:
             self._take_usual(lines)
+        else:
+            self._take_each(lines)  # a body, a value, late or foreign lines: they mean something else than elsewhere
         if self._prompt is not None and self._held is None and self._splitter.take_prompt():
             self._answer_prompt()
 
@@ -204,16 +201,6 @@ class Connection(UsualLines):
             self._proved()
 
     # A line, by state
-
-    def _is_noteworthy(self, command: Command) -> bool:
-        """Whether the command's success may tell something of the port or the modem, which `_finish` notes."""
-        return (
-            (command.reads and self.resync.may_learn and command.text not in self.resync.learned)
-            or self._verbose is not True
-            or self._echo is _Echo.ASKED_OFF
-            or self._swallow_error
-            or self._rare
-        )
 
     def _pending(self, line: str) -> None:
         if line.startswith(self._heads) and (self._form is None or self._form(line)):
@@ -291,7 +278,7 @@ class Connection(UsualLines):
     def _data(self, line: str) -> None:
         if line == "NO CARRIER":
             self.online = False
-            self._take = self._idle
+            self._take = self._to_idle
             self.events.append(Unsolicited(line, (), line))
 
     # Ends
@@ -315,12 +302,13 @@ class Connection(UsualLines):
         info = tuple(self._info)
         fits = not self._required or bool(info) or not succeeded
         self._command = self._prompt = self._follow = None
-        self._take = self._idle
+        self._take = self._to_idle
         self.events.append(_make(Answered, (command, _make(Reply, (info, final, self._truncated)), fits)))
         if succeeded:
             self._succeeded(command, final, info)
         elif final.text is not None and final.text.startswith("+IP ERROR"):
             self._swallow_error = True
+            self._steady = False
         if not fits:
             self._quarantine(owed=0, lost=True)
 
@@ -330,8 +318,8 @@ class Connection(UsualLines):
             self._echo = _Echo.OFF
         shape, text = command.shape, command.text
         if isinstance(shape, Prefixed):
-            if command.reads and self.resync.may_learn and len(info) == 1 and text not in self.resync.learned:
-                self._learn(text, shape.prefixes[0], info[0])
+            if command.reads and info and text not in self.resync.judged:
+                self._judge(text, shape.prefixes[0], info)
         elif isinstance(shape, NoInfo):
             if self._echo is _Echo.ON and _ECHO_OFF.match(text):
                 self._echo = _Echo.ASKED_OFF
@@ -340,17 +328,20 @@ class Connection(UsualLines):
         elif isinstance(shape, Dial) and final.kind is FinalKind.CONNECT:
             self.online = True
             self._take = self._data
+        self._steady = self._verbose is True and self._echo is not _Echo.ASKED_OFF and not self._swallow_error
 
-    def _learn(self, text: str, name: str, line: str) -> None:
-        if name not in self._urcs and line.startswith(name + ":"):
-            self.resync.learn(text, name)
+    def _judge(self, text: str, name: str, info: tuple[str, ...]) -> None:
+        """Whether this modem's answer to a read will be recognised later: one line, with a name of its own."""
+        known = name not in self._urcs and len(info) == 1 and info[0].startswith(name + ":")
+        self.resync.judge(text, name if known else None)
 
     def _rare_final(self, line: str) -> Final | None:
         """The final of a call, or a number of ATV0: only where this command and this modem may say so."""
         assert self._command is not None
         if len(line) == 1 and self._verbose is not True:
             final = results.NUMERIC.get(line) or (self._call_final(line, results.NUMERIC_CALL))
-            self._verbose = self._verbose if final is None else False
+            if final is not None:
+                self._verbose = self._steady = False
             return final
         return self._call_final(line, results.CALL) or (
             results.connect_final(line) if isinstance(self._command.shape, Dial) else None
@@ -417,11 +408,12 @@ class Connection(UsualLines):
     def _usual(self) -> Callable[[str], None]:
         if self.quarantined:
             return self._late
-        return self._pending if self._command is not None else self._idle
+        return self._to_pending if self._command is not None else self._to_idle
 
     def _reboot(self, evidence: str) -> None:
         self._echo = _Echo.ON
         self._verbose = None
+        self._steady = False
         self.counts.reboots += 1
         self.events.append(Rebooted(evidence))
 
@@ -475,7 +467,7 @@ class Connection(UsualLines):
 
     def _proved(self) -> None:
         self.quarantined = False
-        self._take = self._idle
+        self._take = self._to_idle
         self._owed_names.clear()
         self._owed_call = False
         self.events.append(ProbeAnswered(Outcome.PROVED))

@@ -20,12 +20,13 @@ class LineSplitter:
     Of a line longer than `limit` characters a lone DEL is left; `dropped` counts the characters that went.
     """
 
-    __slots__ = ("_behind_prompt", "_limit", "_skip_feed", "_skipping", "dropped", "partial")
+    __slots__ = ("_behind_prompt", "_limit", "_odd", "_skip_feed", "_skipping", "dropped", "partial")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.partial = ""
         self.dropped = 0
         self._limit = limit
+        self._odd = False  # whether any of the next three may be set: one look instead of three
         self._skip_feed = False
         self._skipping = False
         self._behind_prompt = False
@@ -40,7 +41,7 @@ class LineSplitter:
         if 0 in data:
             data = data.replace(b"\0", b"")
         text = data.decode("latin-1")
-        if self._skip_feed or self._behind_prompt:
+        if self._odd:
             text = self._skipped(text)
         if self.partial:
             text = self.partial + text
@@ -49,8 +50,9 @@ class LineSplitter:
         if "\r" in whole or "\n" in whole:  # an end of another kind
             lines = _BREAK.split(text)
             self._skip_feed = text[-1] == "\r"
+            self._odd = self._odd or self._skip_feed
         self.partial = lines.pop()
-        return lines if len(text) <= self._limit and not self._skipping else self._bounded(lines)
+        return self._bounded(lines) if self._odd or len(text) > self._limit else lines
 
     def _skipped(self, text: str) -> str:
         """The text without the LF of a CR that came before, or the blanks behind a prompt."""
@@ -60,6 +62,7 @@ class LineSplitter:
         if self._behind_prompt:
             text = text.lstrip(" ")
             self._behind_prompt = not text
+        self._odd = self._skip_feed or self._behind_prompt or self._skipping
         return text
 
     def take_prompt(self) -> bool:
@@ -69,6 +72,7 @@ class LineSplitter:
             return False
         self.partial = _DROPPED if self._skipping else rest[1:].lstrip(" ")
         self._behind_prompt = not self.partial
+        self._odd = self._odd or self._behind_prompt
         return True
 
     def clear(self) -> None:
@@ -82,7 +86,7 @@ class LineSplitter:
             self._skipping = False
         kept = [line if len(line) <= self._limit else self._drop(line) for line in lines]
         if self._skipping or len(self.partial) > self._limit:
-            self._skipping = True
+            self._skipping = self._odd = True
             self.partial = self._drop(self.partial)
         return kept
 

@@ -23,6 +23,7 @@ CHAIN_BITS = 8
 WORD_NONCES = 15
 MAX_MISFITS = 20
 MAX_LEARNED = 2
+MAX_JUDGED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,7 @@ class Resynchroniser:
         self.timing = timing
         self.weak_proofs = 0
         self._candidates = list(CANDIDATES)
-        self.learned = {symbol.text for symbol in CANDIDATES}
-        self.may_learn = True
+        self.judged = {symbol.text for symbol in CANDIDATES}
         self._number = first
         self._chain_known: bool | None = None
         self._finals_expected = 0
@@ -126,12 +126,16 @@ class Resynchroniser:
         """The names that belong to probes: such a line is an answer, not unsolicited."""
         return frozenset(symbol.name for symbol in self._candidates if symbol.name)
 
-    def learn(self, text: str, name: str) -> None:
-        """A read that this modem has answered rightly: better evidence than any guess."""
-        if text not in self.learned and self.may_learn:
-            self.learned.add(text)
+    def judge(self, text: str, name: str | None) -> None:
+        """A read that this modem has answered: with the name of its one line it is better evidence than any guess.
+
+        Without, nothing can be told by it. Each is judged once, and none beyond MAX_JUDGED.
+        """
+        if text in self.judged or len(self.judged) >= MAX_JUDGED:
+            return
+        self.judged.add(text)
+        if name is not None and len(self._candidates) < len(CANDIDATES) + MAX_LEARNED:
             self._candidates.insert(2, Symbol(text, name))
-            self.may_learn = len(self._candidates) < len(CANDIDATES) + MAX_LEARNED
 
     def next_probe(self) -> Probe | None:
         """What to write now; None when all was tried in vain."""

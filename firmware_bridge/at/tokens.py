@@ -6,6 +6,7 @@ field converts it. An omitted parameter is None, an empty quoted one is "". Sour
 
 import csv
 import re
+from itertools import repeat
 from typing import TypeAlias
 
 Parameter: TypeAlias = "str | tuple[Parameter, ...] | None"
@@ -22,7 +23,7 @@ _MUST_ESCAPE = re.compile(r'["\\\r\n]')
 
 # One row in, one row out. The reader asks for a further line when a quote stays open: there is none (IndexError).
 _pending_row: list[str] = []
-_rows = csv.reader(iter(_pending_row.pop, None), skipinitialspace=True, strict=True)
+_rows = csv.reader(map(_pending_row.pop, repeat(0)), skipinitialspace=True, strict=True)
 
 
 def after_colon(line: str) -> str:

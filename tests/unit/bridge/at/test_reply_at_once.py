@@ -47,7 +47,7 @@ class Twice:
         """Nothing of what follows may depend on which way was taken."""
         assert self.quick.counts == self.plain.counts
         assert self.quick.idle == self.plain.idle
-        assert self.quick.resync.learned == self.plain.resync.learned
+        assert self.quick.resync.judged == self.plain.resync.judged
 
 
 ASKED = [
@@ -104,7 +104,7 @@ def test_which_replies_are_taken_at_once() -> None:
     csq, attached = ASKED[0], ASKED[2]
     assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
     assert both.exchange(attached, b"\r\n+CGATT: 1\r\n\r\nOK\r\n") is not None
-    assert "AT+CGATT?" in both.quick.resync.learned
+    assert "AT+CGATT?" in both.quick.resync.judged
     assert both.exchange(ASKED[1], b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n") is not None
     both.overhear(b"\r\nRING\r")
     assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is None, "an LF might have been due"
