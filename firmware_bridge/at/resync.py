@@ -8,7 +8,8 @@ nothing, because a modem may echo at once and answer later. So the *answer* must
 2. Word: for modems that know no chains, ten single reads, one at a time, in the pattern aaaab????b. The pattern never
    overlaps itself, so answers that are 1 … 9 commands late can't spell it, and ???? differs from word to word. Any two
    commands with distinguishable answers will do: reads seen to work on this modem, `AT` (OK), a nonsense (ERROR).
-3. Count: for a modem that says the same to everything, as many finals as lines were sent. Weak, and counted as such.
+3. Count: for a modem that says the same to everything (OK, or ERROR), as many finals as lines were sent. Weak, and
+   counted as such.
 
 V.250 5.2.1 (chains), TS 27.007 9.1 (+CMEE) and 8.2 (+CFUN).
 """
@@ -104,6 +105,7 @@ class Resynchroniser:
         self._heard_final = False
         self._finals = 0
         self._monotonous = True
+        self._verdict: bool | None = None
         self._word: tuple[Symbol, ...] = ()
         self._place = 0
         self._void = False
@@ -189,7 +191,8 @@ class Resynchroniser:
         names = tuple(self._heard)
         self._heard.clear()
         self._finals += 1
-        self._monotonous = self._monotonous and final.succeeded and not names
+        self._monotonous = self._monotonous and not names and self._verdict in {None, final.succeeded}
+        self._verdict = final.succeeded
         self._heard_final = True
         self._silences = 0
         if self._chain and final.succeeded and names[-CHAIN_BITS:] == self._chain:

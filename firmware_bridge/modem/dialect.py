@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from firmware_bridge.at.commands import LINES, Bare, Command, Prefixed, UrcTable
 from firmware_bridge.at.forms import is_registration_read
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid, is_imei, is_imeisv, is_imsi
+from firmware_bridge.at.validators import is_imeisv, is_imsi
 from firmware_bridge.modem.parse.bearer import parse_cgact, parse_cgatt, parse_cgcontrdp, parse_cgdcont, parse_cgpaddr
 from firmware_bridge.modem.parse.cell import ServingCell
 from firmware_bridge.modem.parse.clock import parse_cclk
@@ -22,6 +22,8 @@ from firmware_bridge.modem.parse.identity import (
     parse_imsi,
     parse_line,
     parse_msisdn,
+    tells_iccid,
+    tells_imei,
 )
 from firmware_bridge.modem.parse.registration import parse_operator, parse_registration, parse_scan
 from firmware_bridge.modem.parse.signal import parse_cesq, parse_csq
@@ -29,19 +31,22 @@ from firmware_bridge.modem.parse.sim import Tries, parse_cpin, tries_of_status_w
 from firmware_bridge.modem.query import Query, Step, step
 from firmware_bridge.types import NetworkTime, Operator, Registration, Signal, Temperature
 
-IMEI = Query(Command("AT+CGSN", Bare(is_imei, ("+CGSN", "+GSN"))), parse_imei)
-IMEI_QUOTED = Query(Command("AT+CGSN=1", Bare(is_imei, ("+CGSN",))), parse_imei)
-IMEI_OLD = Query(Command("AT+GSN", Bare(is_imei, ("+GSN", "+CGSN"))), parse_imei)
+IMEI = Query(Command("AT+CGSN", Bare(tells_imei, ("+CGSN", "+GSN"))), parse_imei)
+IMEI_QUOTED = Query(Command("AT+CGSN=1", Bare(tells_imei, ("+CGSN",))), parse_imei)
+IMEI_OLD = Query(Command("AT+GSN", Bare(tells_imei, ("+GSN", "+CGSN"))), parse_imei)
 IMEISV = Query(Command("AT+CGSN=2", Bare(is_imeisv, ("+CGSN",))), parse_imeisv)
-MANUFACTURER = Query(Command("AT+CGMI", Bare(is_name, ("+CGMI",))), lambda lines: parse_line(lines, "+CGMI"))
-MODEL = Query(Command("AT+CGMM", Bare(is_name, ("+CGMM",))), lambda lines: parse_line(lines, "+CGMM"))
-FIRMWARE = Query(Command("AT+CGMR", Bare(is_name, ("+CGMR",))), lambda lines: parse_line(lines, "+CGMR"))
+MANUFACTURER = Query(
+    Command("AT+CGMI", Bare(is_name, ("+CGMI",))), lambda lines: parse_line(lines, "+CGMI", "Manufacturer")
+)
+MODEL = Query(Command("AT+CGMM", Bare(is_name, ("+CGMM",))), lambda lines: parse_line(lines, "+CGMM", "Model"))
+FIRMWARE = Query(Command("AT+CGMR", Bare(is_name, ("+CGMR",))), lambda lines: parse_line(lines, "+CGMR", "Revision"))
 INFORMATION = Query(Command("ATI", LINES), parse_ati)
 
 SIM_STATE = Query(Command("AT+CPIN?", Prefixed("+CPIN")), parse_cpin, learnable=False)
 IMSI = Query(Command("AT+CIMI", Bare(is_imsi, ("+CIMI",))), parse_imsi, learnable=False)
 MSISDN = Query(Command("AT+CNUM", Prefixed("+CNUM", required=False)), parse_msisdn)
-ICCID = Query(Command("AT+CCID", Bare(is_iccid, ("+CCID", "+ICCID"))), parse_iccid)
+ICCID = Query(Command("AT+CCID", Bare(tells_iccid, ("+CCID", "+ICCID"))), parse_iccid)
+ICCID_OTHER = Query(Command("AT+ICCID", Bare(tells_iccid, ("+ICCID", "+CCID"))), parse_iccid)
 EF_ICCID = Query(
     Command("AT+CRSM=176,12258,0,0,10", Prefixed("+CRSM")),
     lambda lines: parse_iccid([iccid_from_file(parse_crsm(lines)) or ""]),
@@ -102,7 +107,7 @@ class Dialect:
     init: tuple[Step, ...] = GENERIC_INIT
     urcs: UrcTable = GENERIC_URCS
     imei: tuple[Query[str], ...] = (IMEI, IMEI_QUOTED, IMEI_OLD)
-    iccid: tuple[Query[str], ...] = (ICCID, EF_ICCID)
+    iccid: tuple[Query[str], ...] = (ICCID, EF_ICCID, ICCID_OTHER)
     tries: tuple[Query[Tries], ...] = (PIN_TRIES,)
     registration: tuple[Query[Registration], ...] = (EPS_REGISTRATION, GPRS_REGISTRATION, CS_REGISTRATION)
     operator: tuple[Query[Operator], ...] = (OPERATOR_NUMERIC, OPERATOR_NAME)

@@ -5,7 +5,6 @@ from typing import ClassVar
 from firmware_bridge.at.commands import Arrival, Bare, Command, Prefixed, Urc
 from firmware_bridge.at.tokens import join_parameters
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid
 from firmware_bridge.modem import bearer
 from firmware_bridge.modem.dialect import CLOCK, CSQ, EF_ICCID, GENERIC_INIT, PIN_TRIES, Dialect
 from firmware_bridge.modem.generic import Modem
@@ -13,7 +12,7 @@ from firmware_bridge.modem.parse.bearer import DataCall, parse_dhcp, parse_ndiss
 from firmware_bridge.modem.parse.cell import ServingCell, parse_sysinfoex
 from firmware_bridge.modem.parse.clock import parse_nwtime
 from firmware_bridge.modem.parse.counters import parse_dsflowqry
-from firmware_bridge.modem.parse.identity import parse_iccid
+from firmware_bridge.modem.parse.identity import parse_iccid, tells_iccid
 from firmware_bridge.modem.parse.signal import parse_hcsq
 from firmware_bridge.modem.parse.sim import parse_huawei_cpin
 from firmware_bridge.modem.parse.temperature import parse_chiptemp
@@ -47,7 +46,7 @@ DIALECT = Dialect(
         Urc("^NWTIME", Arrival.LATEST),
         Urc("^TIME", Arrival.LATEST),
     ),
-    iccid=(Query(Command("AT^ICCID?", Bare(is_iccid, ("^ICCID",))), parse_iccid), EF_ICCID),
+    iccid=(Query(Command("AT^ICCID?", Bare(tells_iccid, ("^ICCID",))), parse_iccid), EF_ICCID),
     tries=(Query(Command("AT^CPIN?", Prefixed("^CPIN")), lambda lines: parse_huawei_cpin(lines)[1]), PIN_TRIES),
     cell=(_SYSTEM,),
     signal=(Query(Command("AT^HCSQ?", Prefixed("^HCSQ")), parse_hcsq), CSQ),

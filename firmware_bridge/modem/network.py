@@ -101,11 +101,14 @@ async def read_signal(session: Session, dialect: Dialect) -> Signal:
 
 
 async def _with_cell(session: Session, dialect: Dialect, signal: Signal) -> Signal:
-    """Cell and TAC from the registration, for families whose signal questions do not tell them."""
+    """Cell, TAC and technology from the registration, for families whose signal questions do not tell them."""
     found = await session.ask_first(dialect.registration[:1])
-    if found is None or not found.state.attached or not _same_radio(signal.technology, found.technology):
+    if found is None or not found.state.attached:
         return signal
-    return replace(signal, cell_id=found.cell_id, tac=found.tac)
+    technology = found.technology if signal.technology is None else signal.technology
+    if not _same_radio(technology, found.technology):
+        return signal
+    return replace(signal, technology=technology, cell_id=found.cell_id, tac=found.tac)
 
 
 async def scan(session: Session) -> tuple[ScannedOperator, ...]:

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from firmware_bridge.at.commands import Arrival, Bare, Command, NoInfo, Prefixed, Urc
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid, is_imei
 from firmware_bridge.modem import bearer
 from firmware_bridge.modem.dialect import (
     CESQ,
@@ -22,7 +21,7 @@ from firmware_bridge.modem.parse.bearer import parse_qcrmcall
 from firmware_bridge.modem.parse.cell import parse_qeng, parse_qnwinfo
 from firmware_bridge.modem.parse.clock import parse_qlts
 from firmware_bridge.modem.parse.counters import parse_qgdcnt
-from firmware_bridge.modem.parse.identity import parse_iccid, parse_imei
+from firmware_bridge.modem.parse.identity import parse_iccid, parse_imei, tells_iccid, tells_imei
 from firmware_bridge.modem.parse.signal import parse_qcsq
 from firmware_bridge.modem.parse.sim import parse_qpinc
 from firmware_bridge.modem.parse.temperature import parse_qtemp
@@ -54,8 +53,8 @@ DIALECT = Dialect(
     urcs=GENERIC_URCS.extended(
         "+QSIMSTAT", "+QUSIM", "+QIURC", "+QNETDEVSTATUS", Urc("+QIND", Arrival.LATEST), "POWERED DOWN"
     ),
-    imei=(IMEI, IMEI_QUOTED, Query(Command("AT+EGMR=0,7", Bare(is_imei, ("+EGMR",))), parse_imei)),
-    iccid=(Query(Command("AT+QCCID", Bare(is_iccid, ("+QCCID",))), parse_iccid), EF_ICCID),
+    imei=(IMEI, IMEI_QUOTED, Query(Command("AT+EGMR=0,7", Bare(tells_imei, ("+EGMR",))), parse_imei)),
+    iccid=(Query(Command("AT+QCCID", Bare(tells_iccid, ("+QCCID",))), parse_iccid), EF_ICCID),
     tries=(Query(Command('AT+QPINC="SC"', Prefixed("+QPINC")), parse_qpinc), PIN_TRIES),
     cell=(SERVING_CELL, NETWORK_INFO),
     signal=(LEVELS, CESQ, CSQ),

@@ -6,14 +6,13 @@ from typing import ClassVar
 from firmware_bridge.at.commands import Arrival, Bare, ChannelEvent, Command, Prefixed, Unsolicited, Urc
 from firmware_bridge.at.tokens import join_parameters
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid, is_imei
 from firmware_bridge.errors import CommandError
 from firmware_bridge.modem import bearer
 from firmware_bridge.modem.dialect import CESQ, CSQ, EF_ICCID, GENERIC_INIT, IMEI, PIN_TRIES, Dialect
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.parse.bearer import parse_netopen_result, parse_netopen_state
 from firmware_bridge.modem.parse.cell import ServingCell, parse_cnsmod, parse_cpsi
-from firmware_bridge.modem.parse.identity import parse_iccid, parse_imei
+from firmware_bridge.modem.parse.identity import parse_iccid, parse_imei, tells_iccid, tells_imei
 from firmware_bridge.modem.parse.sim import parse_spic
 from firmware_bridge.modem.parse.temperature import parse_cpmutemp
 from firmware_bridge.modem.query import Query, step
@@ -44,8 +43,8 @@ DIALECT = Dialect(
         "PB DONE",
         "NORMAL POWER DOWN",
     ),
-    imei=(IMEI, Query(Command("AT+SIMEI?", Bare(is_imei, ("+SIMEI",))), parse_imei)),
-    iccid=(Query(Command("AT+CICCID", Bare(is_iccid, ("+ICCID", "+CICCID"))), parse_iccid), EF_ICCID),
+    imei=(IMEI, Query(Command("AT+SIMEI?", Bare(tells_imei, ("+SIMEI",))), parse_imei)),
+    iccid=(Query(Command("AT+CICCID", Bare(tells_iccid, ("+ICCID", "+CICCID"))), parse_iccid), EF_ICCID),
     tries=(Query(Command("AT+SPIC", Prefixed("+SPIC")), parse_spic), PIN_TRIES),
     cell=(Query(Command("AT+CPSI?", Prefixed("+CPSI")), parse_cpsi), _CNSMOD),
     signal=(CESQ, CSQ),

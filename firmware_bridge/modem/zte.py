@@ -4,11 +4,10 @@ from typing import ClassVar
 
 from firmware_bridge.at.commands import Arrival, Bare, Command, Prefixed, Urc
 from firmware_bridge.at.urcs import GENERIC as GENERIC_URCS
-from firmware_bridge.at.validators import is_iccid
 from firmware_bridge.modem.dialect import EF_ICCID, GENERIC_INIT, PIN_TRIES, Dialect
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.parse.cell import parse_zpas
-from firmware_bridge.modem.parse.identity import parse_iccid
+from firmware_bridge.modem.parse.identity import parse_iccid, tells_iccid
 from firmware_bridge.modem.parse.sim import parse_zpinpuk
 from firmware_bridge.modem.query import Query, Step
 
@@ -24,8 +23,8 @@ DIALECT = Dialect(
         Urc("+ZRSSI", Arrival.LATEST),
     ),
     iccid=(
-        Query(Command("AT+ZICCID?", Bare(is_iccid, ("^ICCID", "+ZICCID"))), parse_iccid),
-        Query(Command("AT+ZGETICCID", Bare(is_iccid, ("+ZGETICCID",))), parse_iccid),
+        Query(Command("AT+ZICCID?", Bare(tells_iccid, ("^ICCID", "+ZICCID"))), parse_iccid),
+        Query(Command("AT+ZGETICCID", Bare(tells_iccid, ("+ZGETICCID",))), parse_iccid),
         EF_ICCID,
     ),
     tries=(Query(Command("AT+ZPINPUK=?", Prefixed("+ZPINPUK")), parse_zpinpuk), PIN_TRIES),

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from firmware_bridge.at.validators import is_imei, is_imeisv, is_imsi
 from firmware_bridge.modem.parse.fields import at, failure, fields, number, octets, payload, payloads, unquoted
 
-_IDENTIFIER = re.compile(r'"?\s*(\d{14,17})\s*"?')
+# Some put the software version behind a comma: 490154203237518,01.
+_IDENTIFIER = re.compile(r'"?\s*(\d{14,17})\s*"?\s*(?:,\s*"?\d{1,2}"?)?')
 _ICCID = re.compile(r"89\d{4}[0-9A-F]{12,14}")
 _NAME = re.compile(r"[A-Za-z0-9][\x20-\x7e]{1,99}")
+_MAKER = re.compile(r"[A-Za-z]")
 _MSISDN = re.compile(r"\+?\d{3,20}")
 _INTERNATIONAL = 145  # TS 24.008 10.5.4.7 type of address
+_IMEI_NAMES = ("+CGSN", "+GSN", "+EGMR", "+SIMEI", "IMEI")
+_ICCID_NAMES = ("+QCCID", "+ICCID", "+CICCID", "+CCID", "^ICCID", "+ZICCID", "+ZGETICCID", "#CCID", "ICCID", "CCID")
 
 
 def _candidates(lines: Sequence[str], *names: str) -> list[str]:
@@ -26,10 +30,15 @@ def parse_imei(lines: Sequence[str]) -> str:
     Raises:
         ReplyError: when no line holds one; a line that fails Luhn is somebody else's line (Q16).
     """
-    for digits in _candidates(lines, "+CGSN", "+GSN", "+EGMR", "+SIMEI", "IMEI"):
+    for digits in _candidates(lines, *_IMEI_NAMES):
         if is_imei(digits):
             return digits
     raise failure("+CGSN", " | ".join(lines), "no IMEI")
+
+
+def tells_imei(text: str) -> bool:
+    """Whether a line holds an IMEI, bare or behind a name."""
+    return any(is_imei(digits) for digits in _candidates([text], *_IMEI_NAMES))
 
 
 def parse_imeisv(lines: Sequence[str]) -> str:
@@ -54,7 +63,7 @@ def normalise_iccid(text: str) -> str | None:
     if digits.startswith("98") and len(digits) % 2 == 0:
         digits = swap_nibbles(digits)
     if len(digits) == 20:
-        digits = digits.removesuffix("F")
+        digits = digits.rstrip("F")
     return digits if _ICCID.fullmatch(digits) else None
 
 
@@ -65,16 +74,25 @@ def parse_iccid(lines: Sequence[str]) -> str:
         ReplyError: when none is told.
     """
     for line in lines:
-        found = payload(line, "+QCCID", "+ICCID", "+CICCID", "+CCID", "^ICCID", "+ZICCID", "+ZGETICCID")
-        iccid = normalise_iccid(line if found is None else found)
+        iccid = _told_iccid(line)
         if iccid is not None:
             return iccid
     raise failure("+ICCID", " | ".join(lines), "no ICCID")
 
 
+def _told_iccid(line: str) -> str | None:
+    found = payload(line, *_ICCID_NAMES)
+    return normalise_iccid(line if found is None else found)
+
+
+def tells_iccid(text: str) -> bool:
+    """Whether a line holds an ICCID, bare or behind a name."""
+    return _told_iccid(text) is not None
+
+
 def parse_imsi(lines: Sequence[str]) -> str:
     """The IMSI of +CIMI: 14 or 15 digits on a line of their own (TS 23.003 2.2; shorter ones are not in use)."""
-    for digits in _candidates(lines, "+CIMI"):
+    for digits in _candidates(lines, "+CIMI", "#CIMI"):
         if is_imsi(digits):
             return digits
     raise failure("+CIMI", " | ".join(lines), "no IMSI")
@@ -97,17 +115,28 @@ def is_name(text: str) -> bool:
 
 
 def parse_line(lines: Sequence[str], *names: str) -> str:
-    """The name in +CGMI, +CGMM or +CGMR, whose prefix is optional: the last, since noise comes before a reply."""
-    for line in reversed(lines):
-        found = payload(line, *names)
-        text = unquoted(line if found is None else found)
-        if is_name(text):
-            return text
-    raise failure(names[0], " | ".join(lines), "no text")
+    """The name in +CGMI, +CGMM or +CGMR, whose prefix is optional.
+
+    Raises:
+        ReplyError: for none, and for several without prefix: noise and advertising look like a name.
+    """
+    named = payloads(lines, *names)
+    texts = [text for line in named or lines if is_name(text := _first_quoted(line))]
+    if len(set(texts)) != 1:
+        raise failure(names[0], " | ".join(lines), "no text" if not texts else "more than one text")
+    return texts[0]
+
+
+def _first_quoted(text: str) -> str:
+    """`"NL668","NL668-EU"` is NL668; a comma outside quotes belongs to the name (Huawei Technologies Co., Ltd.)."""
+    return fields(text)[0] if text.strip().startswith('"') else text.strip()
 
 
 def parse_ati(lines: Sequence[str]) -> tuple[str | None, str | None, str | None]:
-    """Manufacturer, model and firmware of ATI: labelled (SIMCom, Huawei, ZTE) or bare lines in that order (Quectel)."""
+    """Manufacturer, model and firmware of ATI: labelled (SIMCom, Huawei, ZTE) or two bare lines (Quectel).
+
+    One bare line may be a model (u-blox) or a product number (Telit), three may be anything: they name nobody.
+    """
     labelled: dict[str, str] = {}
     bare: list[str] = []
     for line in lines:
@@ -116,7 +145,7 @@ def parse_ati(lines: Sequence[str]) -> tuple[str | None, str | None, str | None]
             labelled[label.strip().lower()] = value.strip()
         elif is_name(line.strip()):
             bare.append(line.strip())
-    maker, model = (*bare[-2:], None, None)[:2]
+    maker, model = bare if len(bare) == 2 and _MAKER.match(bare[0]) else (None, None)
     maker, model = labelled.get("manufacturer") or maker, labelled.get("model") or model
     return maker, model, labelled.get("revision") or None
 

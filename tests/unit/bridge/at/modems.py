@@ -11,12 +11,14 @@ READS = {"+CMEE?": "+CMEE: 1", "+CFUN?": "+CFUN: 1", "+CSQ": "+CSQ: 21,99", "+CP
 class LateModem:
     """Answers in order, but only when `release` lets it: what is owed waits in `owed`.
 
-    `chains` joins reads by semicolons; `reads` are those it knows; with `verdict` False every line gets OK.
+    `chains` joins reads by semicolons; `reads` are those it knows; with `verdict` False every line gets OK, with
+    `refuses` ERROR.
     """
 
     reads: frozenset[str] = frozenset(READS)
     chains: bool = True
     verdict: bool = True
+    refuses: bool = False
     echo: bool = False
     owed: deque[bytes] = field(default_factory=deque)
     received: list[str] = field(default_factory=list)
@@ -41,6 +43,8 @@ class LateModem:
         return b"".join(self.owed.popleft() for _ in range(min(count, len(self.owed))))
 
     def _answer(self, line: str) -> bytes:
+        if self.refuses:
+            return b"\r\nERROR\r\n"
         parts = line[2:].split(";")
         if len(parts) > 1 and not self.chains:
             return b"\r\nERROR\r\n" if self.verdict else b"\r\nOK\r\n"

@@ -91,7 +91,8 @@ def test_two_commands_late_delivers_nothing_to_the_wrong_command() -> None:
 
 
 def test_a_modem_that_stays_two_commands_late_is_never_trusted() -> None:
-    for modem in (LateModem(), LateModem(chains=False), LateModem(reads=frozenset()), LateModem(verdict=False)):
+    poor = LateModem(reads=frozenset()), LateModem(verdict=False), LateModem(refuses=True)
+    for modem in (LateModem(), LateModem(chains=False), *poor):
         connection = abandoned(modem)
         connection.start_proof()
         while (probe := connection.next_probe()) is not None:
@@ -132,11 +133,11 @@ def test_every_poor_modem_is_found_by_the_means_it_has() -> None:
         assert probes <= 12  # what this modem knows is remembered
 
 
-def test_a_modem_that_says_ok_to_everything_is_only_counted() -> None:
-    modem = LateModem(verdict=False, reads=frozenset())
-    connection = abandoned(modem)
-    assert prove(connection, modem, [])[0]
-    assert connection.resync.weak_proofs == 1
+def test_a_modem_that_says_the_same_to_everything_is_only_counted() -> None:
+    for modem in (LateModem(verdict=False, reads=frozenset()), LateModem(refuses=True)):
+        connection = abandoned(modem)
+        assert prove(connection, modem, [])[0]
+        assert connection.resync.weak_proofs == 1
 
 
 def test_a_deaf_modem_costs_a_bounded_number_of_probes() -> None:

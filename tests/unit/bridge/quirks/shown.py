@@ -28,20 +28,13 @@ def lost_its_place(port: Scripted) -> bool:
 class Busy(Scripted):
     """A modem that answers nothing before `until`, and then everything in the order in which it was asked."""
 
+    GAP_S = 0.01
+
     def __init__(self, says: Mapping[str, Answer]) -> None:
         super().__init__(says)
         self.until = 0.0
-        self._owed: list[bytes] = []
 
     def say(self, said: str | bytes) -> None:
         loop = asyncio.get_running_loop()
-        if loop.time() >= self.until:
-            super().say(said)
-            return
-        if not self._owed:
-            loop.call_at(self.until, self._catch_up)
-        self._owed.append(said if isinstance(said, bytes) else f"\r\n{said}\r\n".encode("latin-1"))
-
-    def _catch_up(self) -> None:
-        owed, self._owed = self._owed, []
-        super().say(b"".join(owed))
+        self.until = max(loop.time(), self.until + self.GAP_S)
+        loop.call_at(self.until, super().say, said)

@@ -47,7 +47,7 @@ def test_q16_nor_for_an_imsi_or_a_name() -> None:
     says = {
         "ATI": f"{news}\r\nQuectel\r\nEC25\r\n{news}\r\nOK\r\n".encode(),
         "AT+CGMR": f"{news}\r\nEC25EFAR06A03M4G\r\n{news}\r\nOK\r\n".encode(),
-        "AT+CIMI": f"{news}\r\n12345\r\n\r\n234100000000001\r\n{news}\r\nOK\r\n".encode(),
+        "AT+CIMI": f"{news}\r\n1234567890123456\r\n\r\n234100000000001\r\n{news}\r\nOK\r\n".encode(),
         "AT+QCCID": f"{news}\r\n1\r\n\r\n89014103211118510720\r\n{news}\r\nOK\r\n".encode(),
     }
     shows(says, scenario)
