@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from controller.api import accounts, enrolment, faults, hubs, lists, plus, privacy, tasks, watch
+from controller.api import accounts, enrolment, faults, hubs, lines, lists, plus, privacy, tasks, watch
 from controller.api.attempts import Attempts
 from controller.api.bodies import BodyLimit
 from controller.api.doors import HANDLERS, Services
@@ -78,6 +78,7 @@ def create_api(
         accounts.router,
         faults.router,
         hubs.router,
+        lines.router,
         lists.router,
         plus.router,
         privacy.router,

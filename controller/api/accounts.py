@@ -74,6 +74,19 @@ async def change_service(
     return _service(await door.run(accounts.end_service, actor, service_id=service_id, last_day=body.last_day))
 
 
+@router.post("/services/{service_id}/move")
+async def move_service(
+    service_id: schemas.Id, body: schemas.MovedService, door: ServicesDep, actor: OperatorDep
+) -> dict[str, Any]:
+    """Move a service to another line from a day on; its hub goes with it (T§10c)."""
+    if (body.line is None) == (body.line_id is None):
+        raise BadRequestError("a move needs either `line` or `line_id`", remedy="send one of them")
+    place = body.line.model_dump() if body.line else {"line_id": body.line_id}
+    return _service(
+        await door.run(accounts.move_service, actor, service_id=service_id, from_day=body.from_day, **place)
+    )
+
+
 @router.post("/services/{service_id}/leave-requests", status_code=201)
 async def request_leave(
     service_id: schemas.Id, body: schemas.NewLeaveRequest, door: ServicesDep, actor: OperatorDep

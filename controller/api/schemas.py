@@ -102,6 +102,15 @@ class ChangedService(BaseModel):
     from_day: Day | None = None
 
 
+class MovedService(BaseModel):
+    """The line a service moves to, a new one or `line_id`, and its first day there."""
+
+    model_config = example(from_day="2026-12-01", line={"postcode": "CD45 6EF", "jurisdiction": "scotland"})
+    from_day: Day
+    line: NewLine | None = None
+    line_id: Id | None = None
+
+
 class NewLeaveRequest(BaseModel):
     """A request to leave Plus (T§6)."""
 
@@ -289,6 +298,23 @@ class LineEvents(BaseModel):
     model_config = ConfigDict(extra="forbid")
     events: Annotated[list[LineEvent], Field(min_length=1, max_length=10_000)]
     override: Text | None = None
+
+
+class EventWithdrawal(BaseModel):
+    """Events of a line that were recorded wrongly, why, and the person who stands for it."""
+
+    model_config = example(event_ids=[1], reason="the port was tested at the exchange", by="J. Reviewer")
+    event_ids: Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(min_length=1, max_length=500)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+    by: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_storable)]
+
+
+class NewRestart(BaseModel):
+    """We asked for a restart: the first drop within its time is none of the line's."""
+
+    model_config = example(at="2026-11-20T08:30:00+00:00", lasts_s=600)
+    at: Instant
+    lasts_s: Annotated[int, Field(ge=1, le=3600)] = 600
 
 
 class NewOutage(BaseModel):

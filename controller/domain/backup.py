@@ -42,7 +42,8 @@ def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) 
     if account_id is None:
         # Plus that has ended takes Mobile Benefits with it (T§6); where it never was, they never were (T§3).
         plus = broadband_benefits(facts, fault.line_id, at, rules)
-        clause = "T§6" if plus.clause == "T§6" else "T§3"
+        # Plus that runs there now, and is not of this fault, is the next household's.
+        clause = "T§6" if plus.clause == "T§6" or plus.outcome is Outcome.ENTITLED else "T§3"
         return _decide(stage_one, Outcome.NOT_OWED, "no_plus_on_line", clause)
     if fault.resolved_at is not None and fault.resolved_at <= at:
         return _decide(stage_one, Outcome.NOT_OWED, "fault_resolved", "T§12e")

@@ -107,13 +107,33 @@ def _seen_again(drop: Drop, event: LineEvent) -> Drop:
 
 
 def _without_restarts(drops: Iterable[Drop], facts: Facts, line_id: str) -> tuple[Drop, ...]:
-    """Leave out the restarts we asked for: those marked so, and the first drop in the time of each asked restart."""
-    kept = [each for each in drops if OUR_RESTART not in each.causes]
-    for start, end in sorted({(each.at, each.until) for each in facts.asked_restarts if each.line_id == line_id}):
+    """Leave out the restarts we asked for: those marked so, and the first drop in the time of each asked restart.
+
+    Reading: one restart excuses one drop, however often it was told: by several requests whose times meet, or by a
+    request and by the source that saw it and knew why.
+    """
+    kept: list[Drop] = []
+    marked: list[Drop] = []
+    for each in drops:
+        (marked if OUR_RESTART in each.causes else kept).append(each)
+    for start, end in _times_asked(facts, line_id):
+        if any(start <= each.began_at <= end for each in marked):
+            continue
         asked = next((each for each in kept if start <= each.began_at <= end), None)
         if asked is not None:
             kept.remove(asked)
     return tuple(kept)
+
+
+def _times_asked(facts: Facts, line_id: str) -> list[tuple[datetime, datetime]]:
+    """Return the times of the restarts we asked for, in order; those that meet are one restart told twice."""
+    found: list[tuple[datetime, datetime]] = []
+    for start, end in sorted((each.at, each.until) for each in facts.asked_restarts if each.line_id == line_id):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
 def most_drops(drops: Iterable[Drop], start: datetime, end: datetime, rules: RuleSet) -> int:

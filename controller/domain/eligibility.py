@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from controller.domain.decisions import Basis, Decision, Outcome, Question
 from controller.domain.errors import UnknownSubjectError
-from controller.domain.facts import Facts, LeaveRequest, Plan, PlanSim, Service, utc
+from controller.domain.facts import Facts, Fault, LeaveRequest, Plan, PlanSim, Service, utc
 from controller.domain.london import day_ends, day_starts
 from controller.domain.lookup import is_open_between
 from controller.domain.rule_sets import RuleSet
@@ -33,6 +33,21 @@ def _live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet)
         if each.line_id == line_id and is_plus(each.product, rules) and is_service_live(each, at)
     ]
     return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
+
+
+def plus_of_fault(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Service | None:
+    """Return the live Plus service that a fault is of, if there is one at `at`: the one its line carries.
+
+    Reading: a fault stays with the household that has it. Once its service has gone to another line, or has ended, the
+    next household on the line has not got its fault, nor what it brought.
+    """
+    live = live_plus_on_line(facts, fault.line_id, at, rules)
+    if live is None or day_starts(live.starts_on) <= fault.reported_at:
+        return live
+    then = service_on_line(facts, fault.line_id, fault.reported_at)
+    if then is None or live.service_id == then.service_id or live.account_id == then.account_id:
+        return live
+    return None
 
 
 def service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:

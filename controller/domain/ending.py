@@ -15,7 +15,7 @@ from typing import get_type_hints
 
 from controller.domain.backup import backup_entitles
 from controller.domain.decisions import Decision, Outcome
-from controller.domain.eligibility import live_plus_on_line, sims_of_account
+from controller.domain.eligibility import plus_of_fault, sims_of_account
 from controller.domain.exclusions import account_of_fault, exclusions
 from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, LineEventKind, utc
 from controller.domain.hub_benefit import BY_CUSTOMER, hubs_of_line, loss_of_last_hub, mini_hub_owed
@@ -213,7 +213,7 @@ def _ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rule
 def _cut_at_once(known: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> str | None:
     """Name what ends a benefit at once at `at`, though it may have been ending for another reason already."""
     fault = fault_of(known, fault_id)
-    if live_plus_on_line(known, fault.line_id, at, rules) is None:
+    if plus_of_fault(known, fault, at, rules) is None:
         return "no_live_plus" if benefit is Benefit.MINI_HUB else "no_plus_on_line"
     suspected = next((each.code for each in exclusions(known, fault, at, rules) if each.code in _AT_ONCE), None)
     loss = loss_of_last_hub(known, fault, at) if benefit is Benefit.MINI_HUB and suspected is None else None

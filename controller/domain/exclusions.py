@@ -5,7 +5,7 @@ from datetime import datetime
 
 from controller.domain.cause import Cause, CauseKind, cause_of
 from controller.domain.decisions import Basis, Decision
-from controller.domain.eligibility import live_plus_on_line
+from controller.domain.eligibility import plus_of_fault
 from controller.domain.facts import BillPastDue, Facts, Fault, Suspicion, SuspicionKind
 from controller.domain.london import day_ends
 from controller.domain.lookup import is_open_between
@@ -38,8 +38,8 @@ _BY_SUSPICION = {
 
 
 def account_of_fault(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> str | None:
-    """Return the billing account whose live Plus service the fault's line carries at `at`, if any."""
-    service = live_plus_on_line(facts, fault.line_id, at, rules)
+    """Return the billing account of the live Plus service that the fault is of at `at`, if any."""
+    service = plus_of_fault(facts, fault, at, rules)
     return service.account_id if service else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from controller.domain.decisions import Basis, Decision, InputValue, Outcome, Question
-from controller.domain.eligibility import broadband_benefits, service_on_line
+from controller.domain.eligibility import broadband_benefits, plus_of_fault, service_on_line
 from controller.domain.exclusions import Exclusion, beside_other_causes, exclusions
 from controller.domain.facts import (
     BrandFinding,
@@ -37,6 +37,7 @@ _REASONS = {
     "awaiting_diagnostics": "We send a Mini Hub as soon as our tests have finished.",
     "lost_by_customer": "Your Mini Hub was lost or damaged. We may agree to replace it for later faults.",
     "fault_resolved": "This fault has been resolved.",
+    "no_live_plus": "The Plus Broadband that this fault was reported for is not on this line any more.",
 }
 
 
@@ -166,6 +167,8 @@ def _refusal(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_one
     plus = broadband_benefits(facts, fault.line_id, at, rules)
     if plus.outcome is not Outcome.ENTITLED:
         return _decide(stage_one, Outcome.REFUSED, plus.code, plus.clause, reason=plus.reason)
+    if plus_of_fault(facts, fault, at, rules) is None:
+        return _decide(stage_one, Outcome.REFUSED, "no_live_plus", "T§6")
     if fault.resolved_at is not None and fault.resolved_at <= at:
         return _decide(stage_one, Outcome.NOT_OWED, "fault_resolved", "T§10f")
     excluded = [each for each in exclusions(facts, fault, at, rules) if each.hub_clause]

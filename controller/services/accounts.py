@@ -54,15 +54,9 @@ def start_service(
     """Start a broadband service, on a new line unless one is named."""
     versions.present(session, Account, account_id)
     if line_id is None:
-        line = Line(
-            id=journal.new_id(session),
-            recorded_at=now,
-            landline=landline,
-            postcode=postcode,
-            jurisdiction=jurisdiction.value,
-            remote=remote,
+        line_id = _new_line(
+            session, now, landline=landline, postcode=postcode, jurisdiction=jurisdiction, remote=remote
         )
-        line_id = versions.add(session, line).id
     else:
         versions.present(session, Line, line_id)
     id_ = journal.new_id(session)
@@ -107,6 +101,85 @@ def regrade(session: Session, actor: Actor, now: datetime, *, service_id: str, p
     versions.add(session, newer)
     decide.touch(session, actor, now, [row.account_id])
     return newer
+
+
+def move_service(
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    service_id: str,
+    from_day: date,
+    line_id: str | None = None,
+    **place: Any,
+) -> Service:
+    """Move a service to another line from a day on, a new one unless one is named; it goes on in a new period.
+
+    What Plus started with it goes on (T§6, 8), and its hub goes with it (T§10c); the fault of the line it leaves is
+    this account's no longer. Raises NotFoundError, UnprocessableError for a day that is too early or the line it is on,
+    ConflictError where the service has ended by then or the line carries another.
+    """
+    row = _period(session, service_id)
+    if from_day <= row.starts_on:
+        raise UnprocessableError("a move comes after the period it ends", remedy="name a later day")
+    if row.last_day is not None and row.last_day < from_day:
+        raise ConflictError("the service has ended by then", remedy="start a service on the other line")
+    if line_id == row.line_id:
+        raise UnprocessableError("the service is on that line already", remedy="name the line it moves to")
+    to_line = (
+        _new_line(session, now, **place) if line_id is None else _free_line(session, line_id, service_id, from_day)
+    )
+    last_day = row.last_day
+    versions.revise(session, row, now, last_day=date.fromordinal(from_day.toordinal() - 1), action="moved")
+    newer = Service(
+        id=journal.new_id(session),
+        recorded_at=now,
+        service_id=row.service_id,
+        account_id=row.account_id,
+        line_id=to_line,
+        product=row.product,
+        starts_on=from_day,
+        last_day=last_day,
+    )
+    versions.add(session, newer, action="moved")
+    decide.touch(session, actor, now, {row.account_id, *gather.accounts_on_lines(session, [row.line_id, to_line])})
+    return newer
+
+
+def _new_line(
+    session: Session,
+    now: datetime,
+    *,
+    landline: str | None = None,
+    postcode: str | None = None,
+    jurisdiction: Jurisdiction = Jurisdiction.ENGLAND_AND_WALES,
+    remote: bool = False,
+) -> str:
+    line = Line(
+        id=journal.new_id(session),
+        recorded_at=now,
+        landline=landline,
+        postcode=postcode,
+        jurisdiction=jurisdiction.value,
+        remote=remote,
+    )
+    return versions.add(session, line).id
+
+
+def _free_line(session: Session, line_id: str, service_id: str, from_day: date) -> str:
+    """Return a known line that carries no other service from a day on."""
+    versions.present(session, Line, line_id)
+    there = rows.read(session, Service, "line_id", [line_id], rows.present, columns=("service_id", "last_day"))
+    others = [
+        row for row in there if row.service_id != service_id and (row.last_day is None or row.last_day >= from_day)
+    ]
+    if others:
+        raise ConflictError(
+            "the line carries another service on that day",
+            remedy="end that one first, or move on the day after its last",
+            service_id=others[0].service_id,
+        )
+    return line_id
 
 
 def request_leave(

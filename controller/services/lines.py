@@ -1,23 +1,24 @@
-"""Line events in bulk, and what they touch: only lines with an open fault are decided again."""
+"""Line events in bulk, their withdrawal, restarts we asked for; only lines with an open fault are decided again."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from controller.domain.facts import LineEventKind
-from controller.services import brakes, decide, journal
+from controller.services import brakes, decide, journal, versions
 from controller.services.actor import Actor
 from controller.services.errors import UnprocessableError
 from controller.tables.accounts import Line
-from controller.tables.faults import Fault, LineEvent
+from controller.tables.faults import AskedRestart, Fault, LineEvent
 
 _EVENTS: Final[Table] = LineEvent.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
 _BATCH: Final = 1000
+_A_DAY: Final = timedelta(days=1)
 _GAINS: Final = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
 
 
@@ -57,6 +58,66 @@ def record(
         )
         decide.touch_lines(session, actor, now, _with_open_fault(session, lines))
     return new
+
+
+def withdraw(
+    session: Session, actor: Actor, now: datetime, *, line_id: str, event_ids: Sequence[int], by: str, reason: str
+) -> tuple[LineEvent, ...]:
+    """Withdraw events of a line that were recorded wrongly: from now on they never were (T§10b). Twice is once.
+
+    They stay, dated, with a named person and a reason: what was decided by them is computed again as of then, and a
+    source that tells one again brings nothing back. Raises NotFoundError; UnprocessableError without a name or a
+    reason, or for an event that is not the line's.
+    """
+    versions.present(session, Line, line_id)
+    if not by.strip() or not reason.strip():
+        raise UnprocessableError("a withdrawal needs a named person and a reason", remedy="send both")
+    wanted = sorted(set(event_ids))
+    statement = select(LineEvent).where(LineEvent.line_id == line_id, col(LineEvent.id).in_(wanted))
+    found = tuple(session.exec(statement.order_by(col(LineEvent.id)).with_for_update()))
+    if unknown := sorted(set(wanted) - {row.id for row in found}):
+        raise UnprocessableError(
+            f"{len(unknown)} events are not of this line", remedy="read the line's events", events=unknown[:10]
+        )
+    standing = [row for row in found if row.superseded_at is None]
+    for row in standing:
+        row.superseded_at, row.withdrawn_by, row.withdrawn_why = now, by, reason
+        session.add(row)
+    session.flush()
+    if standing:
+        numbers = [row.id for row in standing]
+        journal.audited(session, "line_events", line_id, "withdrawn", events=numbers, by=by, reason=reason)
+        journal.changed(session, "line", line_id, "events_withdrawn")
+        decide.touch_lines(session, actor, now, _with_open_fault(session, [line_id]))
+    return found
+
+
+def of_line(
+    session: Session, actor: Actor, now: datetime, *, line_id: str, since: datetime | None = None, limit: int = 500
+) -> tuple[LineEvent, ...]:
+    """Return a line's events from an instant on (a day before now), newest first, withdrawn ones too."""
+    del actor
+    versions.present(session, Line, line_id)
+    statement = select(LineEvent).where(LineEvent.line_id == line_id, LineEvent.at >= (since or now - _A_DAY))
+    return tuple(session.exec(statement.order_by(col(LineEvent.at).desc(), col(LineEvent.id).desc()).limit(limit)))
+
+
+def asked_restart(
+    session: Session, actor: Actor, now: datetime, *, line_id: str, at: datetime, lasts_s: int
+) -> AskedRestart:
+    """Record that we asked for a restart: the first drop in its time is none of the line's (T§10d). Twice is once."""
+    versions.present(session, Line, line_id)
+    until = at + timedelta(seconds=lasts_s)
+    same = (AskedRestart.line_id == line_id, AskedRestart.at == at, AskedRestart.until == until)
+    known = session.exec(select(AskedRestart).where(*same)).first()
+    if known is not None:
+        return known
+    row = AskedRestart(id=journal.new_id(session), line_id=line_id, at=at, until=until, recorded_at=now)
+    session.add(row)
+    session.flush()
+    journal.audited(session, "line", line_id, "restart_asked")
+    decide.touch_lines(session, actor, now, _with_open_fault(session, [line_id]))
+    return row
 
 
 def _recovered(events: Sequence[Seen]) -> dict[str, datetime]:

@@ -15,6 +15,7 @@ from controller.domain.eligibility import live_sim
 from controller.domain.ending import Benefit, Ending, ending_of
 from controller.domain.exclusions import account_of_fault
 from controller.domain.facts import Facts, Fault
+from controller.domain.hub_owner import account_of_hub
 from controller.domain.london import day_ends
 from controller.domain.lookup import line_of
 from controller.domain.promise import promise_made
@@ -112,7 +113,7 @@ def outcome_of(account_id: str, facts: Facts, now: datetime, policy: Policy) -> 
     return AccountOutcome(
         account_id=account_id,
         faults=faults,
-        hubs=_hubs(facts, now, policy.rules_at(now), deadlines),
+        hubs=_hubs(account_id, facts, now, policy.rules_at(now), deadlines),
         sims=_sims(account_id, facts, now, policy.rules_at(now), deadlines),
         next_look=instants.next_look(known, ends, now, policy),
     )
@@ -202,9 +203,14 @@ def _deadlines(faults: tuple[FaultOutcome, ...]) -> dict[str, datetime]:
     return found
 
 
-def _hubs(facts: Facts, now: datetime, rules: RuleSet, deadlines: Mapping[str, datetime]) -> dict[str, HubOutcome]:
-    found = {}
-    for hub_id in sorted({each.hub_id for each in facts.as_known(now).hub_assignments}):
+def _hubs(
+    account_id: str, facts: Facts, now: datetime, rules: RuleSet, deadlines: Mapping[str, datetime]
+) -> dict[str, HubOutcome]:
+    """Decide the account's hubs; one of another household that is, or was, on the line is that one's to answer for."""
+    found, known = {}, facts.as_known(now)
+    for hub_id in sorted({each.hub_id for each in known.hub_assignments}):
+        if account_of_hub(known, hub_id, now) not in {None, account_id}:
+            continue
         due = sim.reasons_for_hub(facts, hub_id, now, rules)
         state = sim.state_due(due, now).state
         found[hub_id] = HubOutcome(reasons=due, state=state, deadline=deadlines.get(hub_id))

@@ -30,6 +30,7 @@ from controller.services import (
     history,
     hubs,
     keys,
+    lines,
     lists,
     outages,
     quarantine,
@@ -130,13 +131,14 @@ def _furnish(house: Household) -> dict[str, str]:
     house.run(history.record, batch=[HubHistory(hub_id, 1, 1, (tuple(told.get(name) for name in SAMPLE),))])
     house.run(quarantine.put, messages=[("minihub/v1/nobody/event", IMEI.encode(), "at the time")])
     grounds = {"kind": SuspicionKind.FRAUD, "grounds": "three reports", "by": "J. Reviewer"}
-    lines = {"line_ids": [house.line_id], "from_at": house.now + timedelta(days=1)}
-    outage_id = house.run(outages.declare, **lines).id
+    scope = {"line_ids": [house.line_id], "from_at": house.now + timedelta(days=1)}
+    outage_id = house.run(outages.declare, **scope).id
     task = house.run(_open_task, fault_id=fault_id, **account)
     # Of somebody else: it would end what this home has.
     other = {"account_id": house.run(accounts.create, holder_name="B", email=None, mobile=None).id}
     return {
         **account,
+        "event_id": str(house.run(lines.of_line, line_id=house.line_id)[0].id),
         "plan_id": house.plan_ids[0],
         "sim_id": house.mybt()[0].sim_id,
         "line_id": house.line_id,

@@ -161,6 +161,12 @@ class Outsider:
     async def do_regrade(self, product: str, from_day: str, service: str | None = None) -> None:
         await self.ask("PATCH", f"services/{self.last('s', service)}", product=product, from_day=from_day)
 
+    async def do_move_service(self, from_day: str, service: str | None = None, line: str | None = None) -> None:
+        where = {"line_id": self.last("l", line)} if line else {"line": {"postcode": "CD4 5EF"}}
+        row = await self.ask("POST", f"services/{self.last('s', service)}/move", from_day=from_day, **where)
+        if not line:
+            self.name("l", row["line_id"])
+
     async def do_leave(self, service: str | None = None, to: str | None = None, at: str | None = None) -> None:
         body = {"to_product": to, "requested_at": self.iso(at) if at else None}
         row = await self.ask("POST", f"services/{self.last('s', service)}/leave-requests", **body)
@@ -299,6 +305,17 @@ class Outsider:
         self, *times: str, source: str = "dslam", kind: str = "sync_gained", line: str | None = None
     ) -> None:
         await self.do_drop(*times, source=source, kind=kind, line=line)
+
+    async def do_withdraw(self, *times: str, line: str | None = None) -> None:
+        """Withdraw whatever was seen at some times."""
+        path, wanted = f"lines/{self.last('l', line)}", {self.instant(at) for at in times}
+        shown = (await self.ask("GET", f"{path}/events?since=2020-01-01T00:00:00Z"))["events"]
+        numbers = [each["id"] for each in shown if datetime.fromisoformat(each["at"]) in wanted]
+        body = {"event_ids": numbers, "reason": "no drop of the line", "by": "J. Reviewer"}
+        await self.ask("POST", f"{path}/event-withdrawals", **body)
+
+    async def do_restart(self, at: str = ".", line: str | None = None, lasts: str = "600") -> None:
+        await self.ask("POST", f"lines/{self.last('l', line)}/restarts", at=self.iso(at), lasts_s=int(lasts))
 
     async def do_outage(
         self, from_at: str, until: str | None = None, line: str | None = None, planned: str = "", whose: str = "ours"
