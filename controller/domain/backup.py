@@ -8,6 +8,7 @@ from controller.domain.eligibility import broadband_benefits, has_ended, live_si
 from controller.domain.exclusions import account_of_fault, beside_other_causes, exclusions
 from controller.domain.facts import Facts, Fault, utc
 from controller.domain.lookup import fault_of, is_open_between
+from controller.domain.memory import remembered
 from controller.domain.qualifying import qualifies
 from controller.domain.rule_sets import RuleSet
 from controller.domain.stage_two import decide_stage_two, undecided
@@ -27,15 +28,13 @@ def is_abroad(facts: Facts, sim_id: str, at: datetime) -> bool:
     return any(each.sim_id == sim_id and is_open_between(each.from_at, each.until, at) for each in facts.sims_abroad)
 
 
+@remembered
 def backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide whether the fault brings its account Backup at all, before looking at any SIM (T§12b, d).
 
     T§12b cites a paragraph 9.b that isn't there; read as 10.b. Faulty equipment and a lost hub take nothing away here.
     """
-    return facts.remember(_backup_entitles, fault_id, utc(at), rules)
-
-
-def _backup_entitles(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
+    at = utc(at)
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
     account_id = account_of_fault(facts, fault, at, rules)
@@ -119,15 +118,12 @@ def _excluded(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, stage_on
     )
 
 
+@remembered
 def backup_owed(facts: Facts, fault_id: str, sim_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide at `at` whether this fault brings this SIM Backup (T§12).
 
     Outcomes: owed; not_usable_abroad; hold or person_decides while the fault is; not_owed. `target` is the SIM.
     """
-    return facts.remember(_backup_owed, fault_id, sim_id, utc(at), rules)
-
-
-def _backup_owed(facts: Facts, fault_id: str, sim_id: str, at: datetime, rules: RuleSet) -> Decision:
     of_fault = backup_entitles(facts, fault_id, at, rules)
     own = _of_sim(facts, fault_of(facts, fault_id), sim_id, rules, of_fault)
     return own if own is not None else replace(of_fault, target=sim_id)

@@ -50,14 +50,14 @@ _MILDEST = (CauseKind.OUTAGE, CauseKind.HOME, CauseKind.EQUIPMENT)
 def observations_of(facts: Facts, fault_id: str, at: datetime) -> list[Observation]:
     """Return the fault's observations made up to `at`, in order of time."""
     found = [each for each in facts.observations if each.fault_id == fault_id and each.at <= at]
-    return sorted(found, key=lambda each: (each.at, each.kind != "engineer", each.kind, each.result))
+    return found and sorted(found, key=lambda each: (each.at, each.kind != "engineer", each.kind, each.result))
 
 
 def unread_observations(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> tuple[str, ...]:
     """Name the observations whose (kind, result) the rule set has no meaning for."""
     found = observations_of(facts, fault_id, at)
     unread = {f"{o.kind}:{o.result}" for o in found if (o.kind, o.result) not in rules.observation_meanings}
-    return tuple(sorted(unread))
+    return tuple(sorted(unread)) if unread else ()
 
 
 def _standing(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> dict[str, tuple[datetime, CauseKind]]:
@@ -125,7 +125,10 @@ def trouble_began_at(facts: Facts, fault: Fault, at: datetime) -> datetime:
 
 def _stretch_around(outages: tuple[Outage, ...], instant: datetime) -> tuple[Outage, ...]:
     """Return the outages that follow on each other without a gap around `instant`; none where none was on then."""
-    found = {each for each in outages if is_open_between(each.from_at, each.until, instant)}
+    on = [each for each in outages if is_open_between(each.from_at, each.until, instant)]
+    if not on or len(outages) == 1:
+        return tuple(on)
+    found = set(on)
     while True:
         joined = {each for each in outages if each not in found and any(_touch(each, other) for other in found)}
         if not joined:

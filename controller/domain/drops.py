@@ -8,14 +8,16 @@ missed one. Both count anew (reading: the customer's side).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from controller.domain.facts import OUR_RESTART, Facts, LineEvent, LineEventKind, Outage
 from controller.domain.lookup import is_open_between
+from controller.domain.memory import remembered
 from controller.domain.rule_sets import RuleSet
 
 _GAINS = frozenset({LineEventKind.SYNC_GAINED, LineEventKind.PPP_GAINED})
+_NO_CAUSES: frozenset[str] = frozenset()
 _LAYERS = {
     LineEventKind.SYNC_LOST: "sync",
     LineEventKind.SYNC_GAINED: "sync",
@@ -39,7 +41,10 @@ class Drop:
 
     def is_within(self, start: datetime, end: datetime) -> bool:
         """Say whether it was seen in the window, both ends included (reading: any sighting inside counts)."""
-        return any(start <= each <= end for each in self.seen_at)
+        for each in self.seen_at:  # noqa: SIM110  # asked of every drop, and a generator costs more than the answer
+            if start <= each <= end:
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +56,20 @@ class Down:
     recovery_is_reported: bool
 
 
+@remembered
 def _ordered(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
     """Return the line's events up to `until`; at one instant recoveries come before losses."""
-    return facts.remember(_sorted_events, line_id, until)
-
-
-def _sorted_events(facts: Facts, line_id: str, until: datetime) -> list[LineEvent]:
     found = {
-        (each.at, each.kind not in _GAINS, each.kind.value, each.source, each.cause or ""): each
+        (each.at, each.kind not in _GAINS, each.kind, each.source, each.cause or ""): each
         for each in facts.line_events
         if each.line_id == line_id and each.at <= until
     }
     return [found[key] for key in sorted(found)]
 
 
+@remembered
 def drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tuple[Drop, ...]:
     """Return the line's drops up to `until`, in order, without the restarts we asked for (T§10b ii)."""
-    return facts.remember(_drops_on, line_id, until, rules)
-
-
-def _drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tuple[Drop, ...]:
     drops: list[Drop] = []
     is_down = False
     for event in _ordered(facts, line_id, until):
@@ -79,7 +78,7 @@ def _drops_on(facts: Facts, line_id: str, until: datetime, rules: RuleSet) -> tu
         elif drops and _is_same_loss(drops[-1], event, is_down=is_down, rules=rules):
             drops[-1] = _seen_again(drops[-1], event)
         else:
-            drops.append(Drop((event.at,), frozenset({_eye(event)}), _causes(event)))
+            drops.append(Drop((event.at,), frozenset((_eye(event),)), _causes(event)))
             is_down = True
     return _without_restarts(drops, facts, line_id)
 
@@ -89,7 +88,7 @@ def _eye(event: LineEvent) -> tuple[str, str]:
 
 
 def _causes(event: LineEvent) -> frozenset[str]:
-    return frozenset({event.cause} if event.cause else ())
+    return frozenset((event.cause,)) if event.cause else _NO_CAUSES
 
 
 def _is_same_loss(drop: Drop, event: LineEvent, *, is_down: bool, rules: RuleSet) -> bool:
@@ -98,12 +97,7 @@ def _is_same_loss(drop: Drop, event: LineEvent, *, is_down: bool, rules: RuleSet
 
 
 def _seen_again(drop: Drop, event: LineEvent) -> Drop:
-    return replace(
-        drop,
-        seen_at=(*drop.seen_at, event.at),
-        seen_by=drop.seen_by | {_eye(event)},
-        causes=drop.causes | _causes(event),
-    )
+    return Drop((*drop.seen_at, event.at), drop.seen_by | {_eye(event)}, drop.causes | _causes(event))
 
 
 def _without_restarts(drops: Iterable[Drop], facts: Facts, line_id: str) -> tuple[Drop, ...]:
@@ -143,13 +137,14 @@ def most_drops(drops: Iterable[Drop], start: datetime, end: datetime, rules: Rul
     customer. The number can only rise where the window's end meets a sighting, so those instants are enough.
     """
     found = tuple(drops)
-    ends = {start, *(seen for drop in found for seen in drop.seen_at if start < seen <= end)}
-    return max(count_drops(found, each, rules) for each in ends)
+    ends = {start, *[seen for drop in found for seen in drop.seen_at if start < seen <= end]}
+    return max([count_drops(found, each, rules) for each in ends])
 
 
 def count_drops(drops: Iterable[Drop], at: datetime, rules: RuleSet) -> int:
     """Count the drops in the window that ends at `at`: elapsed hours, both ends included (T§10b ii)."""
-    return sum(each.is_within(at - rules.drop_window, at) for each in drops)
+    start = at - rules.drop_window
+    return sum([each.is_within(start, at) for each in drops])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,57 +155,61 @@ class Tally:
     most: int
 
 
+@remembered
 def tally_drops(facts: Facts, line_id: str, reported_at: datetime, at: datetime, rules: RuleSet) -> tuple[Tally, Tally]:
     """Return the tally of all of the line's drops, and that of those outside every outage of it."""
-    return facts.remember(_tally_drops, line_id, reported_at, at, rules)
-
-
-def _tally_drops(
-    facts: Facts, line_id: str, reported_at: datetime, at: datetime, rules: RuleSet
-) -> tuple[Tally, Tally]:
     drops, outages = drops_on(facts, line_id, at, rules), outages_of(facts, line_id)
-    outside = tuple(each for each in drops if not is_in_outage(each, outages)) if outages else drops
-    whole, apart = (
-        Tally(count_drops(each, reported_at, rules), most_drops(each, reported_at, at, rules))
-        for each in (drops, outside)
-    )
-    return whole, apart
+    whole = Tally(count_drops(drops, reported_at, rules), most_drops(drops, reported_at, at, rules))
+    outside = tuple([each for each in drops if not is_in_outage(each, outages)]) if outages else drops
+    if len(outside) == len(drops):
+        return whole, whole
+    return whole, Tally(count_drops(outside, reported_at, rules), most_drops(outside, reported_at, at, rules))
 
 
 def outages_of(facts: Facts, line_id: str) -> tuple[Outage, ...]:
     """Return the outages whose scope holds the line, earliest first."""
     found = [each for each in facts.outages if line_id in each.line_ids]
-    return tuple(sorted(found, key=lambda each: (each.from_at, each.outage_id)))
+    if len(found) > 1:
+        found.sort(key=lambda each: (each.from_at, each.outage_id))
+    return tuple(found)
 
 
 def is_in_outage(drop: Drop, outages: Iterable[Outage]) -> bool:
     """Say whether every sighting of the drop lies inside an outage of its line."""
     covering = tuple(outages)
-    return all(any(is_open_between(o.from_at, o.until, seen) for o in covering) for seen in drop.seen_at)
+    return all(_is_covered(seen, covering) for seen in drop.seen_at)
 
 
+def _is_covered(instant: datetime, outages: tuple[Outage, ...]) -> bool:
+    for each in outages:  # noqa: SIM110  # asked of every sighting, and a generator costs more than the answer
+        if is_open_between(each.from_at, each.until, instant):
+            return True
+    return False
+
+
+@remembered
 def times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
     """Return the line's times without broadband up to `until`, in order (T§10b i).
 
     PPP that is back proves that sync is; sync that is back proves nothing of PPP.
     """
-    return facts.remember(_times_down, line_id, until)
-
-
-def _times_down(facts: Facts, line_id: str, until: datetime) -> tuple[Down, ...]:
     events = _ordered(facts, line_id, until)
     reporting = {_LAYERS[each.kind] for each in events if each.kind in _GAINS}
     found: list[Down] = []
     lost: set[str] = set()
+    began_at, is_reported = None, False
     for event in events:
         layer = _LAYERS[event.kind]
         if event.kind not in _GAINS:
-            if not lost:
-                found.append(Down(event.at, None, recovery_is_reported=False))
+            if began_at is None:
+                began_at, is_reported = event.at, False
             lost.add(layer)
-            found[-1] = replace(found[-1], recovery_is_reported=found[-1].recovery_is_reported or layer in reporting)
-        elif lost:
+            is_reported = is_reported or layer in reporting
+        elif began_at is not None:
             lost -= {"sync", "ppp"} if layer == "ppp" else {"sync"}
             if not lost:
-                found[-1] = replace(found[-1], ended_at=event.at)
+                found.append(Down(began_at, event.at, recovery_is_reported=is_reported))
+                began_at = None
+    if began_at is not None:
+        found.append(Down(began_at, None, recovery_is_reported=is_reported))
     return tuple(found)

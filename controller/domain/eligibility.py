@@ -7,6 +7,7 @@ from controller.domain.errors import UnknownSubjectError
 from controller.domain.facts import Facts, Fault, LeaveRequest, Plan, PlanSim, Service, utc
 from controller.domain.london import day_ends, day_starts
 from controller.domain.lookup import is_open_between
+from controller.domain.memory import remembered
 from controller.domain.rule_sets import RuleSet
 
 
@@ -21,18 +22,19 @@ def is_service_live(service: Service, at: datetime) -> bool:
     return is_open_between(day_starts(service.starts_on), end, at)
 
 
+@remembered
 def live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> Service | None:
     """Return the live Plus service of a line, if it has one (T§2): line by line, whatever else the account has."""
-    return facts.remember(_live_plus_on_line, line_id, at, rules)
-
-
-def _live_plus_on_line(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> Service | None:
     live = [
         each
         for each in facts.services
         if each.line_id == line_id and is_plus(each.product, rules) and is_service_live(each, at)
     ]
-    return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
+    return _latest_service(live)
+
+
+def _latest_service(live: list[Service]) -> Service | None:
+    return live[0] if len(live) == 1 else max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
 
 
 def plus_of_fault(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Service | None:
@@ -50,14 +52,10 @@ def plus_of_fault(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> S
     return None
 
 
+@remembered
 def service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:
     """Return the service a line carries at `at`, Plus or not."""
-    return facts.remember(_service_on_line, line_id, at)
-
-
-def _service_on_line(facts: Facts, line_id: str, at: datetime) -> Service | None:
-    live = [each for each in facts.services if each.line_id == line_id and is_service_live(each, at)]
-    return max(live, key=lambda each: (each.starts_on, each.service_id), default=None)
+    return _latest_service([each for each in facts.services if each.line_id == line_id and is_service_live(each, at)])
 
 
 def live_plus_on_account(facts: Facts, account_id: str, at: datetime, rules: RuleSet) -> tuple[Service, ...]:
@@ -67,7 +65,9 @@ def live_plus_on_account(facts: Facts, account_id: str, at: datetime, rules: Rul
         for each in facts.services
         if each.account_id == account_id and is_plus(each.product, rules) and is_service_live(each, at)
     ]
-    return tuple(sorted(live, key=lambda each: (each.service_id, each.line_id, each.starts_on)))
+    if len(live) > 1:
+        live.sort(key=lambda each: (each.service_id, each.line_id, each.starts_on))
+    return tuple(live)
 
 
 def plan_is_live(plan: Plan, at: datetime) -> bool:
@@ -84,24 +84,28 @@ def has_ended(plan: Plan, at: datetime) -> bool:
 def live_plan(facts: Facts, plan_id: str, at: datetime) -> Plan | None:
     """Return the plan's row in force at `at`, on whichever account it is; the latest arrival where rows overlap."""
     rows = [each for each in facts.plans if each.plan_id == plan_id and plan_is_live(each, at)]
-    return max(rows, key=lambda each: (each.live_from or each.purchased_at, each.recorded_at), default=None)
+    return (
+        rows[0]
+        if len(rows) == 1
+        else max(rows, key=lambda each: (each.live_from or each.purchased_at, each.recorded_at), default=None)
+    )
 
 
+@remembered
 def live_sim(facts: Facts, sim_id: str, at: datetime) -> tuple[PlanSim, Plan] | None:
     """Return a SIM and its plan as they are live at `at`, or None."""
-    return facts.remember(_live_sim, sim_id, at)
-
-
-def _live_sim(facts: Facts, sim_id: str, at: datetime) -> tuple[PlanSim, Plan] | None:
     found = []
     for sim in facts.plan_sims:
         if sim.sim_id == sim_id:
             plan = live_plan(facts, sim.plan_id, at)
             if plan and is_open_between(sim.live_from or plan.purchased_at, sim.live_until, at):
                 found.append((sim, plan))
+    if len(found) == 1:
+        return found[0]
     return max(found, key=lambda each: (each[0].live_from or each[1].purchased_at, each[1].plan_id), default=None)
 
 
+@remembered
 def sims_of_account(facts: Facts, account_id: str, at: datetime) -> tuple[str, ...]:
     """Return the ids of every live SIM of every live plan on the account, sorted (T§3: every plan)."""
     found = set()
@@ -183,15 +187,13 @@ def _why_no_plus(facts: Facts, line_id: str, at: datetime, rules: RuleSet) -> st
     return "T§6" if had else "T§2"
 
 
+@remembered
 def mobile_benefits(facts: Facts, plan_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide whether this plan has Mobile Benefits at `at`: entitled or not_entitled (T§3, 5, 6)."""
-    return facts.remember(_mobile_benefits, plan_id, utc(at), rules)
-
-
-def _mobile_benefits(facts: Facts, plan_id: str, at: datetime, rules: RuleSet) -> Decision:
-    if not any(each.plan_id == plan_id for each in facts.plans):
-        raise UnknownSubjectError("plan", plan_id)
+    at = utc(at)
     plan = live_plan(facts, plan_id, at)
+    if plan is None and not any(each.plan_id == plan_id for each in facts.plans):
+        raise UnknownSubjectError("plan", plan_id)
     if plan is None:
         return _mobile(plan_id, at, rules, "plan_not_live")
     services = live_plus_on_account(facts, plan.account_id, at, rules)

@@ -21,6 +21,7 @@ from controller.domain.facts import DeterminationKind, Fact, Facts, Fault, LineE
 from controller.domain.hub_benefit import BY_CUSTOMER, hubs_of_line, loss_of_last_hub, mini_hub_owed
 from controller.domain.london import day_ends, day_starts, local_day, local_instant
 from controller.domain.lookup import fault_of, latest_determination
+from controller.domain.memory import remembered
 from controller.domain.rule_sets import RuleSet
 
 _INSTANT = timedelta(microseconds=1)
@@ -138,12 +139,9 @@ def _instants(fact: Fact) -> Iterator[datetime]:
             yield day_starts(value) if name in _FIRST_DAYS else day_ends(value)
 
 
+@remembered
 def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     """Return the instants after `start` and up to `end` at which an entitlement may have stopped, latest first."""
-    return facts.remember(_find_changes, start, end)
-
-
-def _find_changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     found = {
         instant
         for name, of_kind in facts.by_kind()
@@ -174,6 +172,7 @@ def ceased_at(
     return None
 
 
+@remembered
 def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Ending:
     """Say at `at` how the benefit of this fault ends (T§10f, 12e); takes every version of the facts.
 
@@ -181,22 +180,20 @@ def ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules
     end of Plus, or where nothing was switched on yet. Held while another entitling fault is open: of the same line for
     the hub, of the account for Backup.
     """
-    return facts.remember(_ending_of, fault_id, benefit, utc(at), rules)
-
-
-def _ending_of(facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet) -> Ending:
+    at = utc(at)
     known = facts.as_known(at)
     now = decide_benefit(known, fault_id, benefit, at, rules)
-    ending = Ending(fault_id=fault_id, benefit=benefit, state=EndingState.NOT_ENDING, cause=now.code, reason=now.reason)
     if now.outcome in _ON:
-        return ending
-    if _is_unused(known, fault_of(known, fault_id), benefit, at, rules):
-        return replace(ending, state=EndingState.OFF, cause="never_on")
-    ceased = ceased_at(facts, fault_id, benefit, at, rules)
+        state, cause = EndingState.NOT_ENDING, now.code
+        return Ending(fault_id=fault_id, benefit=benefit, state=state, cause=cause, reason=now.reason)
+    is_unused = _is_unused(known, fault_of(known, fault_id), benefit, at, rules)
+    ceased = None if is_unused else ceased_at(facts, fault_id, benefit, at, rules)
     if ceased is None:
-        return replace(ending, state=EndingState.OFF, cause="never_on")
+        state, cause = EndingState.OFF, "never_on"
+        return Ending(fault_id=fault_id, benefit=benefit, state=state, cause=cause, reason=now.reason)
     since, why = ceased
-    ending = replace(ending, cause=why.code, reason=why.reason, ceased_at=since)
+    state = EndingState.NOT_ENDING
+    ending = Ending(fault_id=fault_id, benefit=benefit, state=state, cause=why.code, reason=why.reason, ceased_at=since)
     held_by = _held_by(known, fault_of(known, fault_id), benefit, at, rules)
     if held_by is not None:
         return replace(ending, state=EndingState.HELD, held_by=held_by)

@@ -19,6 +19,7 @@ from controller.domain.facts import (
     utc,
 )
 from controller.domain.lookup import fault_of, is_open_between, latest_determination
+from controller.domain.memory import remembered
 from controller.domain.qualifying import diagnostics_end, qualifies
 from controller.domain.rule_sets import RuleSet
 from controller.domain.stage_two import decide_stage_two, undecided
@@ -41,15 +42,12 @@ _REASONS = {
 }
 
 
+@remembered
 def hubs_of_line(facts: Facts, line_id: str, at: datetime) -> tuple[HubAssignment, ...]:
     """Return the line's hubs at `at`, newest first; one in the post is there already (T§10c).
 
     Reading: the hub hangs on the service, so it goes with it to another line, and is not the next household's.
     """
-    return facts.remember(_hubs_of_line, line_id, at)
-
-
-def _hubs_of_line(facts: Facts, line_id: str, at: datetime) -> tuple[HubAssignment, ...]:
     service = service_on_line(facts, line_id, at)
     found = [
         each
@@ -118,16 +116,14 @@ def loss_of_last_hub(facts: Facts, fault: Fault, at: datetime) -> HubLoss | None
     return loss_of(facts, hubs[0].hub_id, at)
 
 
+@remembered
 def mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide at `at` what the fault's line is owed of the Mini Hub (T§10c-e).
 
     Outcomes: dispatch; reactivate (`target` is the hub, also one still in the post); hold (not yet known, or tests not
     finished before a dispatch); person_decides; refused; not_owed once the fault is resolved.
     """
-    return facts.remember(_mini_hub_owed, fault_id, utc(at), rules)
-
-
-def _mini_hub_owed(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
+    at = utc(at)
     fault = fault_of(facts, fault_id)
     stage_one = qualifies(facts, fault_id, at, rules)
     refusal = _refusal(facts, fault, at, rules, stage_one)

@@ -45,6 +45,8 @@ def identity_alarm(facts: Facts, hub_id: str, at: datetime, rules: RuleSet) -> I
         (each for each in facts.sim_sightings if each.hub_id == hub_id and each.at <= at),
         key=lambda each: (each.at, each.imei),
     )
+    if not seen:
+        return None
     release = latest_determination(facts, hub_id, frozenset({DeterminationKind.RELEASE_HUB_SIM}), at)
     for each in seen:
         expected = _expected(facts, each, seen)

@@ -18,11 +18,13 @@ def local_instant(day: date, at: time) -> datetime:
     return local.astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)
 def day_starts(day: date) -> datetime:
     """Return the first instant of a day (local midnight)."""
     return local_instant(day, time())
 
 
+@lru_cache(maxsize=4096)
 def day_ends(day: date) -> datetime:
     """Return the first instant after a day: a benefit that lasts to the end of a last day is over at it (T§5, 6)."""
     return day_starts(day + timedelta(days=1))

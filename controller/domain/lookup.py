@@ -8,10 +8,10 @@ from controller.domain.facts import Determination, DeterminationKind, Facts, Fau
 
 def fault_of(facts: Facts, fault_id: str) -> Fault:
     """Return the fault, or raise UnknownSubjectError."""
-    found = next((each for each in facts.faults if each.fault_id == fault_id), None)
-    if found is None:
-        raise UnknownSubjectError("fault", fault_id)
-    return found
+    for each in facts.faults:
+        if each.fault_id == fault_id:
+            return each
+    raise UnknownSubjectError("fault", fault_id)
 
 
 def line_of(facts: Facts, line_id: str) -> Line:
@@ -28,6 +28,8 @@ def determinations(
     facts: Facts, subject_id: str, kinds: frozenset[DeterminationKind], at: datetime
 ) -> tuple[Determination, ...]:
     """Return the determinations in effect at `at`, oldest first; those without a name or a reason have no effect."""
+    if not facts.determinations:
+        return ()
     found = [
         each
         for each in facts.determinations

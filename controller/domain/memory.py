@@ -1,11 +1,11 @@
 """Answers that are kept with the facts they are about: facts never change, so neither does what a rule says of them."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
-R = TypeVar("R")
-_NAMED: Final = frozenset({str, datetime})
+Rule = TypeVar("Rule", bound=Callable[..., Any])
+_NOT_ASKED: Final = object()
 
 
 class Remembering:
@@ -14,20 +14,32 @@ class Remembering:
     __slots__ = ("_memory",)
     _memory: dict[Any, Any]
 
-    def remember(self, rule: Callable[..., R], *given: Any) -> R:
-        """Return `rule(self, *given)`, computed once for the same ids and instants and the very same other arguments.
-
-        `rule` must be pure. Arguments that are neither texts nor instants (rule sets) are told apart by identity.
-        """
+    def memory(self) -> dict[Any, Any]:
+        """Return what is kept, for rules."""
         try:
-            memory = self._memory
+            return self._memory
         except AttributeError:
-            memory = {}
+            memory: dict[Any, Any] = {}
             object.__setattr__(self, "_memory", memory)
-        key = (rule, *[each if type(each) in _NAMED else id(each) for each in given])
-        known = memory.get(key)
-        if known is None:
-            # What is told apart by identity is kept, so that nothing else gets its number.
-            known = memory[key] = (rule(self, *given), given)
-        answer: R = known[0]
-        return answer
+            return memory
+
+
+def remembered(rule: Rule) -> Rule:
+    """Compute `rule(facts, *given)` once for equal arguments, which are given by position.
+
+    `rule` must be pure, and equal arguments must mean the same to it: ids, instants, rule sets.
+    """
+
+    @wraps(rule)
+    def answer(facts: Remembering, *given: Any) -> Any:
+        try:
+            memory = facts._memory  # noqa: SLF001  # the quick way to what `memory` returns
+        except AttributeError:
+            memory = facts.memory()
+        key = (rule, given)
+        known = memory.get(key, _NOT_ASKED)
+        if known is _NOT_ASKED:
+            known = memory[key] = rule(facts, *given)
+        return known
+
+    return cast("Rule", answer)

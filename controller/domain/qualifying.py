@@ -22,6 +22,7 @@ from controller.domain.facts import (
     utc,
 )
 from controller.domain.lookup import fault_of, latest_determination
+from controller.domain.memory import remembered
 from controller.domain.rule_sets import Bearing, RuleSet
 
 _WORD = frozenset({DeterminationKind.FAULT_QUALIFIES, DeterminationKind.FAULT_DOES_NOT_QUALIFY})
@@ -158,16 +159,14 @@ def _flags(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tupl
     return (*(("customer_power_cycles",) if own else ()), *(f"unread_observation:{each}" for each in unread))
 
 
+@remembered
 def qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
     """Decide at `at` whether the fault qualifies (T§10b).
 
     Outcomes: qualifies, does_not_qualify, not_yet_known (diagnostics go on), person_decides. A qualifying fault stays
     one until it is cured or resolved. Raises UnknownSubjectError before the report or without the fault.
     """
-    return facts.remember(_qualifies, fault_id, utc(at), rules)
-
-
-def _qualifies(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> Decision:
+    at = utc(at)
     fault = fault_of(facts, fault_id)
     if at < fault.reported_at:
         raise UnknownSubjectError("reported fault", fault_id)

@@ -113,6 +113,10 @@ class RuleSet:
     identity_review: timedelta = timedelta(hours=4)
     observation_meanings: Mapping[tuple[str, str], Bearing] = field(default_factory=lambda: OBSERVATION_MEANINGS)
 
+    def __hash__(self) -> int:
+        """Equal rule sets have one version's name; what a rule says under them is kept by it."""
+        return hash(self.version)
+
 
 RULE_SETS: tuple[RuleSet, ...] = (
     RuleSet(

@@ -134,6 +134,8 @@ def _bars(known: Facts, hub_id: str, at: datetime, rules: RuleSet) -> tuple[Reas
 
 def _fraud_bars(known: Facts, hub_id: str, at: datetime) -> Iterable[Reason]:
     """Bar the SIM where fraud is suspected of the account; suspicion of one fault only ends that fault's benefit."""
+    if not known.suspicions:
+        return ()
     accounts = {
         each.account_id
         for each in known.services

@@ -9,10 +9,10 @@ Instants must be timezone-aware and are kept in UTC, so that every difference is
 Europe/London; a last day counts whole, to its midnight.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from controller.domain.facts.households import (
@@ -141,30 +141,35 @@ class Facts(Remembering):
 
     def as_known(self, known_at: datetime) -> "Facts":
         """Keep the versions that were known at `known_at`: the same value from one edge of a version to the next."""
-        edges = self.remember(Facts._edges)
-        passed = bisect_right(edges, utc(known_at))
-        known = self.remember(Facts._known_at, edges[passed - 1]) if passed else Facts()
-        return self if known is None else known
+        known_at = utc(known_at)
+        stretches: list[tuple[datetime, datetime, Facts]] = self.memory().setdefault("stretches", [])
+        for start, end, known in stretches:
+            if start <= known_at < end:
+                return known
+        found = self._known_around(known_at)
+        stretches.append(found)
+        return found[2]
 
-    def _edges(self) -> list[datetime]:
-        """Return the instants at which a version becomes or ceases to be known, in order."""
-        found = {each.recorded_at for _, of_kind in self.by_kind() for each in of_kind}
-        return sorted(found.union(each.superseded_at for _, of_kind in self.by_kind() for each in of_kind))
-
-    def _known_at(self, known_at: datetime) -> "Facts | None":
-        """Return what was known at `known_at`; None where that is all of this."""
+    def _known_around(self, known_at: datetime) -> "tuple[datetime, datetime, Facts]":
+        """Return from when and until when nothing else was known than at `known_at`, and what that was."""
         kept = {
-            name: tuple([each for each in found if each.recorded_at <= known_at < each.superseded_at])
-            for name, found in self.by_kind()
+            name: tuple([each for each in of_kind if each.recorded_at <= known_at < each.superseded_at])
+            for name, of_kind in self.by_kind()
         }
-        return None if all(len(found) == len(kept[name]) for name, found in self.by_kind()) else Facts(**kept)
+        edges = [each.recorded_at for _, of_kind in self.by_kind() for each in of_kind]
+        edges += [each.superseded_at for _, of_kind in self.by_kind() for each in of_kind]
+        start = max([each for each in edges if each <= known_at], default=_FIRST_INSTANT)
+        end = min([each for each in edges if each > known_at], default=_LAST_INSTANT)
+        is_all = all(len(kept[name]) == len(of_kind) for name, of_kind in self.by_kind())
+        return start, end, self if is_all else Facts(**kept)
 
-    def by_kind(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Yield the name and the facts of each kind that there is any of."""
-        for name in _KINDS:
-            found = getattr(self, name)
-            if found:
-                yield name, found
+    def by_kind(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        """Return the name and the facts of each kind that there is any of."""
+        memory = self.memory()
+        found: tuple[tuple[str, tuple[Any, ...]], ...] | None = memory.get("kinds")
+        if found is None:
+            found = memory["kinds"] = tuple([each for each in zip(_KINDS, _OF_KINDS(self), strict=True) if each[1]])
+        return found
 
     def adding(self, **more: Iterable[Fact]) -> "Facts":
         """Return these facts and the given ones, by field name."""
@@ -172,3 +177,6 @@ class Facts(Remembering):
 
 
 _KINDS = tuple(each.name for each in fields(Facts))
+_OF_KINDS = attrgetter(*_KINDS)
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)

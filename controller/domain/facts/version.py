@@ -15,6 +15,8 @@ class NaiveInstantError(ValueError):
 
 def utc(instant: datetime) -> datetime:
     """Return the instant in UTC; raises NaiveInstantError where no zone is attached."""
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None:
         raise NaiveInstantError(f"{instant.isoformat()} has no time zone: attach one before it becomes a fact")
     return instant.astimezone(UTC)
