@@ -65,6 +65,9 @@ class Database:
         random: jitter of retries.
         policy: the rule sets and our own choices beside them.
         session_type: the session class; tests inject failing ones.
+        threads: how many transactions run beside each other on PostgreSQL.
+        engine: an engine of `open_engine(url)` that several databases use after one another: what one compiled, the
+            next need not.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Database:
         policy: Policy | None = None,
         session_type: type[Session] = Session,
         threads: int = POSTGRESQL_THREADS,
+        engine: Engine | None = None,
     ) -> None:
         self.url = normalise_url(url)
         self._ids = ids
@@ -83,8 +87,8 @@ class Database:
         self._random = random or random_module.Random()
         self._session_type = session_type
         self.is_sqlite = self.url.startswith("sqlite")
-        self.engine = _engine(self.url, 1 if self.is_sqlite else threads)
         workers = 1 if self.is_sqlite else threads
+        self.engine = engine or open_engine(self.url, workers)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="database")
         self._subscribers: list[Callable[[Committed], None]] = []
 
@@ -184,7 +188,8 @@ def normalise_url(url: str) -> str:
     return parsed.set(drivername=driver).render_as_string(hide_password=False)
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def open_engine(url: str, pool_size: int = POSTGRESQL_THREADS) -> Engine:
+    """Return an engine with our settings for a normalised URL. Raises DatabaseUnreachableError for a path of no use."""
     documents = {"json_serializer": _document, "json_deserializer": msgspec.json.decode}
     if url.startswith("postgresql"):
         return create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, **documents)

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
-from controller.services.database import Database, normalise_url
+from controller.services.database import Database, normalise_url, open_engine
 from controller.services.policy import Policy
 from tests.unit.controller import postgresql
 from tests.unit.controller.household import Household
 
 MakeDatabase = Callable[..., Database]
-_names = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +45,32 @@ def postgresql_server() -> Iterator[tuple[str, Connection]]:
         engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def engines() -> Iterator[dict[tuple[str, int], Engine]]:
+    """Engines by URL and by which of a test's they are: what they compiled for one test serves the next."""
+    opened: dict[tuple[str, int], Engine] = {}
+    yield opened
+    for engine in opened.values():
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def database_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("database")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, database_directory: Path) -> Iterator[str]:
     """The URL of a fresh database at this code's schema, on each of the two engines."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
-        shutil.copy(template, tmp_path / "controller.db")
-        yield f"sqlite:///{tmp_path / 'controller.db'}"
+        for each in database_directory.glob("controller.db*"):
+            each.unlink()
+        shutil.copy(template, database_directory / "controller.db")
+        yield f"sqlite:///{database_directory / 'controller.db'}"
         return
     url, admin = request.getfixturevalue("postgresql_server")
-    name = f"test_{os.getpid()}_{next(_names)}"
+    name = f"test_{os.getpid()}"
     # Copying the template's files needs no log of every page; dropping at once keeps the files in memory few.
     admin.execute(text(f"CREATE DATABASE {name} TEMPLATE template_controller STRATEGY file_copy"))
     yield url.format(name=name)
@@ -63,14 +78,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def make_database(database_url: str) -> Iterator[MakeDatabase]:
+def make_database(database_url: str, engines: dict[tuple[str, int], Engine]) -> Iterator[MakeDatabase]:
     """Open the database, as often as a test wants, with ids that repeat from run to run."""
     opened: list[Database] = []
 
     def make(**options: Any) -> Database:
         numbers = itertools.count(len(opened) * 1_000_000)
         ids = lambda: f"01990000-0000-7000-8000-{next(numbers):012d}"  # noqa: E731  # one line, used once
-        database = Database(database_url, **{"ids": ids, "random": random.Random(1), **options})
+        key = (database_url, len(opened))
+        if key not in engines:
+            engines[key] = open_engine(normalise_url(database_url))
+        given = {"ids": ids, "random": random.Random(1), "engine": engines[key], **options}
+        database = Database(database_url, **given)
         opened.append(database)
         return database
 
