@@ -117,7 +117,7 @@ def sim(row: SimState) -> Document:
 def hub(view: HubView) -> Document:
     """Return a hub: desired against reported, presence, verdict with evidence, SIMs and open reasons."""
     return plain(view.hub) | {
-        "line_id": view.assignment.line_id if view.assignment else None,
+        "line_id": view.line_id,
         "assignment": plain(view.assignment) if view.assignment else None,
         "presence": _presence(view.state, present=view.present),
         "desired": {"revision": view.state.revision, **view.state.desired},

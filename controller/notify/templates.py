@@ -4,12 +4,14 @@ Service notices only (P "How we use it"): they name what was done or will be don
 template names more of a person than the greeting needs; an SMS names nobody.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from controller.domain.decisions import CONTEST
 from controller.notify.port import Medium, Message, UndeliverableError
 
 LONDON: Final = ZoneInfo("Europe/London")
@@ -121,8 +123,11 @@ _WITHOUT: Final = {
     "level": "as you asked",
     "estimate": "on the next working day",
     "reason": "Your fault does not bring it at this time.",
-    "contest": "If you disagree, please call us.",
+    "contest": CONTEST,
 }
+# An SMS has no room for the whole; both things that T§15 asks for are in it.
+_CONTEST_SMS: Final = "If you disagree, tell us: a person will look again. Your legal rights stay as they are."
+_CLAUSE: Final = re.compile(r"\(T§(\w+)\)")
 
 
 def render(kind: str, *, key: str, medium: Medium, to: str, name: str | None, facts: Mapping[str, object]) -> Message:
@@ -132,11 +137,17 @@ def render(kind: str, *, key: str, medium: Medium, to: str, name: str | None, fa
         raise UndeliverableError(f"no template for notices of kind {kind!r}")
     values = {**_WITHOUT, **{field: _plain(value) for field, value in facts.items() if value is not None}}
     if medium is Medium.SMS:
-        text = template.sms.format_map(values) + f" Ref {key[-6:]}"
+        brief = {"contest": _CONTEST_SMS} if values["contest"] == CONTEST else {}
+        text = _for_customers(template.sms.format_map(values | brief)) + f" Ref {key[-6:]}"
         return Message(key=key, medium=medium, to=to, subject="", text=text)
     greeting, ending = _GREETING.format(name=name or "customer"), _ENDING.format(key=key)
-    text = greeting + template.text.format_map(values) + ending
+    text = greeting + _for_customers(template.text.format_map(values)) + ending
     return Message(key=key, medium=medium, to=to, subject=template.subject, text=text)
+
+
+def _for_customers(text: str) -> str:
+    """Name a clause as who reads the terms knows it."""
+    return _CLAUSE.sub(r"(paragraph \1 of the BT Plus terms)", text)
 
 
 def local_time(instant: datetime) -> str:

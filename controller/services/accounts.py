@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
@@ -376,13 +376,29 @@ def _period(session: Session, service_id: str) -> Service:
 
 def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
     """Return whose line it is at an instant: the account of the period that covers its London day, else the latest."""
-    columns = ("id", "account_id", "starts_on", "last_day")
-    found_rows = rows.read(session, Service, "line_id", [line_id], rows.present, columns=columns)
+    found = _period_on(session, line_id, at)
+    return None if found is None else found.account_id
+
+
+def home_of_hub(session: Session, line_id: str, sent_at: datetime, now: datetime) -> rows.Found | None:
+    """Return the period of the service that a hub hangs on, where that is now: the one it was sent for (T§10c)."""
+    sent_for = _period_on(session, line_id, sent_at)
+    if sent_for is None:
+        return None
+    found = rows.read(session, Service, "service_id", [sent_for.service_id], rows.present, columns=_OF_PERIOD)
+    begun = [period for period in found if period.starts_on <= local_day(now)]
+    return max(begun, key=_start_of, default=sent_for)
+
+
+def _period_on(session: Session, line_id: str, at: datetime) -> rows.Found | None:
+    found_rows = rows.read(session, Service, "line_id", [line_id], rows.present, columns=_OF_PERIOD)
     periods = sorted(sorted(found_rows, key=_id_of), key=_start_of, reverse=True)
     day = local_day(at)
     covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
-    found = next(covering, next(iter(periods), None))
-    return None if found is None else found.account_id
+    return next(covering, next(iter(periods), None))
+
+
+_OF_PERIOD: Final = ("id", "service_id", "account_id", "line_id", "starts_on", "last_day")
 
 
 def _id_of(row: rows.Found) -> str:

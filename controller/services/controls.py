@@ -30,10 +30,10 @@ def set_controls(
 
 
 def _tell(session: Session, hub_id: str, level: str, now: datetime) -> None:
-    """Tell the holder of the line that the hub is for; a hub on no line is nobody's."""
+    """Tell the holder of the service that the hub is for, wherever that has moved; a hub on no line is nobody's."""
     present = hubs.assignment_of(session, hub_id)
-    account_id = None if present is None else accounts.account_of_line(session, present.line_id, now)
-    if account_id is not None:
+    home = None if present is None else accounts.home_of_hub(session, present.line_id, present.dispatched_at, now)
+    if home is not None:
         notices.owe_account(
-            session, account_id, CHANGED, now, about=hub_id, facts={"at": now.isoformat(), "level": level}
+            session, home.account_id, CHANGED, now, about=hub_id, facts={"at": now.isoformat(), "level": level}
         )

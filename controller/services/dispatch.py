@@ -19,7 +19,7 @@ from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.services.rows import Found
 from controller.tables.accounts import Account, Line
-from controller.tables.faults import DecisionRow, DispatchOrder
+from controller.tables.faults import DecisionRow, DispatchOrder, ReasonRow
 from controller.tables.faults import Fault as FaultRow
 
 NOUN: Final = "dispatch"
@@ -345,19 +345,21 @@ def _ask_for_the_address(session: Session, row: DispatchOrder, now: datetime) ->
     )
 
 
-def spare_on_line(session: Session, line_id: str, now: datetime) -> None:
-    """Cancel what is on order for a line whose hub serves its fault after all, and say so: a home has one (T§10c)."""
-    waiting = _waiting_on_line(session, line_id)
-    if waiting is None:
-        return
-    standing = select(DecisionRow.outcome).where(
-        DecisionRow.fault_id == waiting.fault_id,
+def spare(session: Session, hub_id: str, now: datetime) -> None:
+    """Cancel what is on order for the faults that a hub serves after all, and say so: a home has one (T§10c)."""
+    held = select(ReasonRow.reason).where(
+        ReasonRow.target == hub_id, ReasonRow.noun == "hub", col(ReasonRow.closed_at).is_(None)
+    )
+    served = select(DecisionRow.fault_id).where(
+        col(DecisionRow.fault_id).in_(held),
         DecisionRow.question == Question.MINI_HUB.value,
+        DecisionRow.outcome == Outcome.REACTIVATE.value,
         col(DecisionRow.superseded_at).is_(None),
     )
-    if session.exec(standing).first() == Outcome.REACTIVATE.value:
-        cancel(session, waiting.fault_id, now)
-        notices.owe(session, waiting.fault_id, "order_spare", now, since=now)
+    waiting = select(DispatchOrder).where(col(DispatchOrder.fault_id).in_(served), DispatchOrder.state == "ordered")
+    for row in session.exec(waiting.order_by(DispatchOrder.id)).all():
+        cancel(session, row.fault_id, now)
+        notices.owe(session, row.fault_id, "order_spare", now, since=now)
 
 
 def _end_assignment(session: Session, actor: Actor, now: datetime, hub_id: str, line_id: str) -> None:

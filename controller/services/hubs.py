@@ -10,7 +10,7 @@ from controller.domain import brand
 from controller.domain.decisions import to_json
 from controller.domain.facts import BrandVerdict, HubFate
 from controller.domain.sim import SimState as Due
-from controller.services import alarms, decide, desired, dispatch, journal, reasons, sims, versions
+from controller.services import accounts, alarms, decide, desired, dispatch, journal, reasons, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, UnprocessableError
 from controller.tables.accounts import Line
@@ -151,9 +151,7 @@ def found(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: dat
     for row in session.exec(statement).all():
         versions.revise(session, row, now, undone_at=at)
     _touch(session, actor, now, hub_id)
-    present = assignment_of(session, hub_id)
-    if present is not None:
-        dispatch.spare_on_line(session, present.line_id, now)
+    dispatch.spare(session, hub_id, now)
 
 
 def add_evidence(
@@ -257,6 +255,7 @@ class HubView:
     state: HubState
     finding: BrandFinding | None
     assignment: HubAssignment | None
+    line_id: str | None
     sims: tuple[SimState, ...]
     reasons: tuple[ReasonRow, ...]
     present: bool
@@ -264,16 +263,17 @@ class HubView:
 
 
 def view(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> HubView:
-    """Return everything about a hub, its SIM and its line too; audited. Raises NotFoundError."""
+    """Return everything about a hub, its SIM and the line its service is on too; audited. Raises NotFoundError."""
     del actor
     hub = versions.present(session, Hub, hub_id)
     journal.audited(session, "hub", hub_id, "read")
-    state = desired.state_of(session, hub_id)
+    state, assignment = desired.state_of(session, hub_id), assignment_of(session, hub_id)
     return HubView(
         hub=hub,
         state=state,
         finding=versions.find(session, BrandFinding, hub_id),
-        assignment=assignment_of(session, hub_id),
+        assignment=assignment,
+        line_id=None if assignment is None else _line_of(session, assignment, now),
         sims=sims.of_hub(session, hub_id),
         reasons=reasons.open_rows(session, "hub", hub_id),
         present=is_present(state, now),
@@ -310,6 +310,12 @@ def assignment_of(session: Session, hub_id: str) -> HubAssignment | None:
         col(HubAssignment.ended_at).is_(None),
     )
     return session.exec(statement).first()
+
+
+def _line_of(session: Session, present: HubAssignment, now: datetime) -> str:
+    """Return the line a hub is for: it hangs on the service, and moves with it (T§10c)."""
+    home = accounts.home_of_hub(session, present.line_id, present.dispatched_at, now)
+    return present.line_id if home is None else str(home.line_id)
 
 
 def _factory_controls(session: Session, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,18 @@ import pytest
 from sqlmodel import select
 
 from controller.domain.facts import LineEventKind, SuspicionKind
-from controller.services import accounts, audit, dispatch, faults, hubs, lines, outages, recomputation
+from controller.services import (
+    accounts,
+    audit,
+    controls,
+    dispatch,
+    faults,
+    hubs,
+    lines,
+    notices,
+    outages,
+    recomputation,
+)
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.faults import LineEvent, Outage
 from tests.unit.controller.household import BT_BRANDED, Household
@@ -97,6 +108,11 @@ def test_the_next_household_gets_neither_the_fault_nor_the_hub_and_parks_nothing
     )
     home.pass_time(minutes=1)
     home.look()
+    home.run(controls.set_controls, hub_id=mine[2], controls={"level": "moderate"})
+    told = home.run(notices.of_account, account_id=mine[0])
+    assert {row.kind for row in home.run(notices.of_account, account_id=other.id)} == set()
+    assert "controls_changed" in {row.kind for row in told}
+    assert home.run(hubs.view, hub_id=mine[2]).line_id == new_line
     # Deciding for whoever lives there now leaves the hub that went away, and its fault, alone.
     assert sim_of(home, mine[2]) == "active"
     assert home.outcomes(old)["mini_hub"] == "refused"
