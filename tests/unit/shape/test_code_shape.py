@@ -1,10 +1,11 @@
 """Rules about the code that no linter knows: sizes, async-free rooms, cancellation, shipped words."""
 
 import ast
+import functools
 import re
 import statistics
 import subprocess
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,40 @@ ASYNC_BRIDGE = ROOT / "controller/services/database.py"
 BANNED_MODULES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+ASYNC_NODES = ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith
 
 
 def python_files(*rooms: str) -> list[Path]:
     return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
 
 
-def functions(path: Path) -> Iterator[FunctionNode]:
+@dataclass(frozen=True)
+class Shape:
+    """What the rules ask of a file; lines are where things stand in it."""
+
+    lengths: dict[str, int]
+    async_lines: list[int]
+    lines_that_swallow: list[int]
+
+
+@functools.cache
+def shape(path: Path) -> Shape:
+    """Read the file once for all rules."""
+    found = Shape({}, [], [])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, FunctionNode):
-            yield node
+            found.lengths[f"{where(path, node.lineno)} {node.name}"] = (
+                (node.end_lineno or node.lineno) - node.lineno + 1
+            )
+        if isinstance(node, ASYNC_NODES):
+            found.async_lines.append(node.lineno)
+        if isinstance(node, ast.ExceptHandler) and _catches_cancellation(node) and not _raises_again(node):
+            found.lines_that_swallow.append(node.lineno)
+    return found
 
 
-def length(node: FunctionNode) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
-
-
-def where(path: Path, node: ast.AST) -> str:
-    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
 
 
 def test_no_file_is_over_500_lines() -> None:
@@ -47,25 +64,19 @@ def test_no_file_is_over_500_lines() -> None:
 
 
 def test_no_function_is_over_60_lines() -> None:
-    long = [f"{where(p, f)} {f.name}" for p in python_files(*ROOMS) for f in functions(p) if length(f) > FUNCTION_MOST]
-    assert not long
+    lengths = [each for path in python_files(*ROOMS) for each in shape(path).lengths.items()]
+    assert not [name for name, length in lengths if length > FUNCTION_MOST]
 
 
 @pytest.mark.parametrize("room", SHIPPED)
 def test_the_median_function_has_at_most_10_lines(room: str) -> None:
-    sizes = [length(f) for p in python_files(room) for f in functions(p)]
+    sizes = [length for path in python_files(room) for length in shape(path).lengths.values()]
     assert statistics.median(sizes or [0]) <= MEDIAN_MOST
 
 
 def test_rules_tables_and_transactions_hold_no_async_code() -> None:
-    guilty = [
-        where(path, node)
-        for path in python_files(*SYNCHRONOUS)
-        if path != ASYNC_BRIDGE
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith)
-    ]
-    assert not guilty
+    synchronous = [path for path in python_files(*SYNCHRONOUS) if path != ASYNC_BRIDGE]
+    assert not [where(path, line) for path in synchronous for line in shape(path).async_lines]
 
 
 def _catches_cancellation(handler: ast.ExceptHandler) -> bool:
@@ -81,13 +92,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 
 def test_cancellation_always_propagates() -> None:
     """A handler that sees CancelledError raises it again; to await a task one cancelled, use gather or suppress."""
-    guilty = [
-        where(path, handler)
-        for path in python_files(*SHIPPED)
-        for handler in ast.walk(ast.parse(path.read_text()))
-        if isinstance(handler, ast.ExceptHandler) and _catches_cancellation(handler) and not _raises_again(handler)
-    ]
-    assert not guilty
+    assert not [where(path, line) for path in python_files(*SHIPPED) for line in shape(path).lines_that_swallow]
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:
