@@ -79,9 +79,16 @@ def _merged(known: Signal, more: Signal) -> Signal:
     return replace(known, **missing)
 
 
+# What one question calls by its radio, another calls by the service on it.
+_RADIOS = (
+    frozenset({AccessTechnology.E_UTRAN, AccessTechnology.E_UTRA_NR}),
+    frozenset({AccessTechnology.UTRAN, AccessTechnology.HSDPA, AccessTechnology.HSUPA, AccessTechnology.HSPA}),
+    frozenset({AccessTechnology.GSM, AccessTechnology.GSM_COMPACT, AccessTechnology.EGPRS}),
+)
+
+
 def _same_radio(one: AccessTechnology | None, other: AccessTechnology | None) -> bool:
-    lte = {AccessTechnology.E_UTRAN, AccessTechnology.E_UTRA_NR}
-    return one is other or {one, other} <= lte
+    return one is other or any({one, other} <= radio for radio in _RADIOS)
 
 
 async def read_serving_cell(session: Session, dialect: Dialect) -> ServingCell:

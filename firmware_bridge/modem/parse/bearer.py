@@ -174,6 +174,8 @@ def parse_ndisstat(lines: Sequence[str]) -> tuple[DataCall, ...]:
     for text in payloads(lines, "^NDISSTAT", "^NDISSTATQRY"):
         values = fields(text)
         for start in range(0, len(values), 4):
+            if start and not any(values[start:]):
+                break  # empty fields behind the last call
             state = number(values[start])
             if state is None:
                 raise failure("^NDISSTAT", text, "no <stat>")

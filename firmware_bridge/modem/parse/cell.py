@@ -17,7 +17,14 @@ from firmware_bridge.modem.parse.fields import (
     payloads,
     within,
 )
-from firmware_bridge.modem.parse.signal import RSRP_DBM, RSRQ_DB, RSSI_DBM, SINR_DB, technology_of_mode
+from firmware_bridge.modem.parse.signal import (
+    RSRP_DBM,
+    RSRQ_DB,
+    RSSI_DBM,
+    SINR_DB,
+    technology_of_mode,
+    technology_of_word,
+)
 from firmware_bridge.types import AccessTechnology, Signal
 
 _BAND = re.compile(r"BAND\s*(\d{1,4})", re.IGNORECASE)
@@ -112,10 +119,12 @@ def parse_qnwinfo(lines: Sequence[str]) -> ServingCell:
     if len(values) < 4:
         return ServingCell(service=False)
     words = values[0].upper().split()
-    technology = next((found for word in words if (found := technology_of_mode(word))), None)
+    technology = next((found for word in words if (found := technology_of_word(word)) is not None), None)
+    if technology is None:
+        return ServingCell(service=False)
     digits = (_code(values[1], 5, 6) or "") if country_code(values[1][:3]) else ""
     signal = Signal(technology=technology, band=_band(values[2]), earfcn=_channel(values[3]))
-    return ServingCell(signal, digits[:3] or None, digits[3:] or None, technology is not None)
+    return ServingCell(signal, digits[:3] or None, digits[3:] or None, service=True)
 
 
 def _tenths(field: str, limits: tuple[float, float]) -> float | None:
@@ -152,8 +161,8 @@ def parse_cpsi(lines: Sequence[str]) -> ServingCell:
     signal = Signal(technology=technology, tac=area, cell_id=cell_identity(number(values[4]), area))
     if technology is AccessTechnology.E_UTRAN:
         signal = _cpsi_lte(values)
-    if plmn is None or country_code(plmn[1]) is None:
-        return ServingCell(signal, service=False)
+    if plmn is None or country_code(plmn[1]) is None:  # the cell of no network: its zeros are placeholders
+        return ServingCell(replace(signal, pci=None, earfcn=None), service=False)
     return ServingCell(signal, plmn[1], plmn[2], service=values[1].lower() == "online")
 
 
@@ -215,14 +224,5 @@ def parse_sysinfoex(lines: Sequence[str]) -> SystemInfo:
 def parse_zpas(lines: Sequence[str]) -> ServingCell:
     """ZTE `+ZPAS: "LTE","CS_PS"`, `"No Service"`, or `+BEARTYPE: "Limited Service"`."""
     values = fields(first_payload(lines, "+ZPAS", "+BEARTYPE"))
-    words = {
-        "LTE": "LTE",
-        "UMTS": "WCDMA",
-        "WCDMA": "WCDMA",
-        "HSPA": "WCDMA",
-        "GSM": "GSM",
-        "EDGE": "GSM",
-        "GPRS": "GSM",
-    }
-    technology = technology_of_mode(words.get(values[0].upper(), ""))
+    technology = technology_of_word(values[0])
     return ServingCell(Signal(technology=technology), service=technology is not None and "PS" in at(values, 1).upper())

@@ -48,12 +48,14 @@ def registration_state(field: str) -> RegistrationState:
 
 def _is_rac_before_cell(rest: Sequence[str]) -> bool:
     """`tac,rac,ci,AcT` (release 8) against `lac,ci,AcT,rac`: the third field is then no AcT but a cell."""
-    return len(rest) == 4 and not (_DECIMAL.fullmatch(rest[2]) and len(rest[1].strip('"')) > 2)
+    if len(rest) != 4 or rest[3].startswith('"'):
+        return False
+    return not (_DECIMAL.fullmatch(rest[2]) and len(rest[1].strip('"')) > 2)
 
 
 def _is_rac_after_technology(rest: Sequence[str]) -> bool:
-    """+CGREG: `lac,ci,AcT,rac[,cause_type,cause]`: a quoted fourth field, or exactly four."""
-    return len(rest) in {4, 6} and (len(rest) == 4 or rest[3].startswith('"'))
+    """+CGREG: `lac,ci,AcT,rac[,cause_type,cause[,timers]]`: a quoted fourth field, or exactly four."""
+    return len(rest) == 4 or (len(rest) > 4 and rest[3].startswith('"'))
 
 
 def _ordered(rest: Sequence[str]) -> list[str]:

@@ -25,11 +25,28 @@ _MODES = {
     "NR5G-NSA": AccessTechnology.E_UTRA_NR,
     "CDMA": AccessTechnology.CDMA,
 }
+# What +QNWINFO and +ZPAS say besides.
+_WORDS = {
+    **_MODES,
+    "UMTS": AccessTechnology.UTRAN,
+    "HSDPA": AccessTechnology.HSDPA,
+    "HSUPA": AccessTechnology.HSUPA,
+    "HSPA": AccessTechnology.HSPA,
+    "HSPA+": AccessTechnology.HSPA,
+    "DC-HSPA+": AccessTechnology.HSPA,
+    "GPRS": AccessTechnology.GSM,
+    "EDGE": AccessTechnology.EGPRS,
+}
 
 
 def technology_of_mode(name: str) -> AccessTechnology | None:
     """The technology behind a family's word for it; None for NOSERVICE and words not known."""
     return _MODES.get(name.strip().upper())
+
+
+def technology_of_word(name: str) -> AccessTechnology | None:
+    """The technology behind a word that may name a service of it (HSPA+, EDGE); None for words not known."""
+    return _WORDS.get(name.strip().upper())
 
 
 def parse_csq(lines: Sequence[str]) -> Signal:

@@ -1,5 +1,5 @@
 from firmware_bridge.modem.generic import Modem
-from firmware_bridge.types import AccessTechnology, Identity, RegistrationState, SimState
+from firmware_bridge.types import AccessTechnology, Identity, RegistrationState, Signal, SimState
 from tests.unit.bridge.modem.scripted import Scripted, drive
 
 IMEI = "490154203237518"
@@ -33,3 +33,15 @@ def test_identity_and_sim_and_registration() -> None:
         assert (await modem.signal()).rssi_dbm == -71
 
     drive(ANSWERS, scenario)
+
+
+def test_levels_of_a_radio_belong_to_every_service_on_it() -> None:
+    """+QNWINFO says HSPA+ where +QCSQ says WCDMA: one radio, two words. LTE's levels are another radio's."""
+
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert await modem.signal() == Signal(-67, technology=AccessTechnology.HSPA, earfcn=10713)
+        port.says["AT+QCSQ"] = '+QCSQ: "LTE",-60,-90,150,-12'
+        assert await modem.signal() == Signal(-71, technology=AccessTechnology.HSPA, earfcn=10713)
+
+    words = {'AT+QENG="servingcell"': "ERROR", "AT+QNWINFO": '+QNWINFO: "HSPA+","23430","WCDMA 2100",10713'}
+    drive({**words, "AT+QCSQ": '+QCSQ: "WCDMA",-67,-72,-5'}, scenario)

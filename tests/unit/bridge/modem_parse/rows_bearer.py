@@ -67,6 +67,21 @@ _CONTRDP = [
         ),
         (_got(_V4, 32, None, "8.8.8.8"), _got("2001:db8::1", 64, None)),
     ),
+    (
+        (
+            '+CGCONTRDP: 1,5,"internet.mnc001.mcc222.gprs","2.197.17.49.255.255.255.255","2.197.17.49",'
+            '"10.207.43.46","10.206.56.132","0.0.0.0","0.0.0.0",0'
+        ),
+        (_got("2.197.17.49", 32, "2.197.17.49", "10.207.43.46", "10.206.56.132"),),
+    ),
+    (
+        f'+CGCONTRDP: 1,5,"internet","{_V6_DOTTED}","{_V6_MASK}","254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.1","{_V6_DOTTED}"',
+        (_got("2001:db8::1", 64, "fe80::1", "2001:db8::1"),),
+    ),
+    ("+CGCONTRDP: 1,5,internet,10.1.2.3/24,10.1.2.1,8.8.8.8", (_got(_V4, 24, "10.1.2.1", "8.8.8.8"),)),
+    ('+CGCONTRDP: 1,,"internet","10.1.2.3.255.0.0.0",,"0.0.0.0","8.8.4.4"', (_got(_V4, 8, None, "8.8.4.4"),)),
+    ('+CGCONTRDP: 1,5,"internet","10.1.2.3.255.0.255.0","10.1.2.1"', (_got(_V4, None, "10.1.2.1"),)),
+    (f'+CGCONTRDP: 1,5,"internet","{_V6_DOTTED}.1"', (_got(None, None, None),)),
     ('+CGCONTRDP: 1,5,"internet","0.0.0.0.0.0.0.0"', (_got(None, None, None),)),
     ('+CGCONTRDP: 1,5,"internet","10.1.2.999"', (_got(None, None, None),)),
     ("", ()),
@@ -148,6 +163,11 @@ ROWS = [
         ('+CGPADDR: 1,"2001:db8::1"', {1: ("2001:db8::1",)}),
         ('+CGPADDR: 1,"0.0.0.0"', {1: ()}),
         ('+CGPADDR: 1,"0.0.0.0","0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0"', {1: ()}),
+        (f'+CGPADDR: 1,"10.1.2.3",{_V6_DOTTED}', {1: ("10.1.2.3", "2001:db8::1")}),
+        ('+CGPADDR: 1,"10.1.2.3",""', {1: ("10.1.2.3",)}),
+        ('+CGPADDR: 1,"","2001:DB8::1"', {1: ("2001:db8::1",)}),
+        ('+CGPADDR: 1,"0.0.0.0","254.128.0.0.0.0.0.0.0.1.0.2.144.117.159.3"', {1: ("fe80::1:2:9075:9f03",)}),
+        ('+CGPADDR: 1,"10.1.2.3.4"', {1: ()}),
         ('+CGPADDR: 1,""', {1: ()}),
         ("+CGPADDR: 1", {1: ()}),
         ("+CGPADDR: 1,", {1: ()}),
@@ -173,6 +193,14 @@ ROWS = [
         ("^NDISSTATQRY: 0", (DataCall(False),)),
         ('^NDISSTATQRY: 2,,,"IPV4"', (DataCall(False, None, "IPV4"),)),
         ('^NDISSTATQRY: 3,,,"IPV4"', (DataCall(False, None, "IPV4"),)),
+        ('^NDISSTATQRY: 1,,,"IPV4",', (DataCall(True, None, "IPV4"),)),
+        ('^NDISSTATQRY: 1,,,"IPV4",,,,', (DataCall(True, None, "IPV4"),)),
+        ("^NDISSTATQRY: 0,,,", (DataCall(False),)),
+        (
+            '^NDISSTATQRY: 0,36,,"IPV4",0,33,,"IPV6"',
+            (DataCall(False, 36, "IPV4"), DataCall(False, 33, "IPV6")),
+        ),
+        ('^NDISSTATQRY: 1,,,"IPV4",up,,,"IPV6"', FAILS),
         ("^NDISSTATQRY:", FAILS),
         ("^NDISSTATQRY: up", FAILS),
         ("", FAILS),

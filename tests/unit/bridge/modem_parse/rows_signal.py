@@ -74,6 +74,10 @@ ROWS = [
         ("+CESQ: 99,99,255,255,-,-", Signal()),
         ("+CESQ: 99,99,255,255,,", Signal()),
         ("+CESQ:99,99,255,255,13,40", Signal(rsrq_db=-13.5, rsrp_dbm=-101)),
+        ("+CESQ: 99,99,255,255,20,56,255,255,255", Signal(rsrq_db=-10, rsrp_dbm=-85)),
+        ("+CESQ: 99, 99, 255, 255, 20, 56", Signal(rsrq_db=-10, rsrp_dbm=-85)),
+        ("+CESQ: 0,0,255,255,255,255", Signal(rssi_dbm=-111)),
+        ("+CESQ: 64,99,255,255,255,255", Signal()),
         ("+CESQ: 99,99,255", FAILS),
         ("+CESQ:", FAILS),
         ("", FAILS),
@@ -91,6 +95,9 @@ ROWS = [
         ('+QCSQ: "LTE",-60', _lte(-60, None, None, None)),
         ("+QCSQ: LTE,-60,-90,150,-12", _lte(-60, -90, 10, -12)),
         ('+QCSQ:"LTE",-60,-90,150,-12', _lte(-60, -90, 10, -12)),
+        ('+QCSQ: "LTE",77,-116,76,-17', _lte(None, -116, -4.8, -17)),  # EG21-G: a magnitude
+        ('+QCSQ: "TDSCDMA",-67,-72,-5', Signal(rssi_dbm=-67, technology=_WCDMA)),
+        ('+QCSQ: "CDMA",-67,-72,-5', Signal(rssi_dbm=-67, technology=AccessTechnology.CDMA)),
         ('+QCSQ: "GSM",-63', Signal(rssi_dbm=-63, technology=_GSM)),
         ('+QCSQ: "WCDMA",-67,-72,-5', Signal(rssi_dbm=-67, technology=_WCDMA)),
         ('+QCSQ: "NOSERVICE"', Signal()),
@@ -112,6 +119,11 @@ ROWS = [
         ('^HCSQ: "GSM",36', Signal(rssi_dbm=-85, technology=_GSM)),
         ('^HCSQ: "GSM",36,255', Signal(rssi_dbm=-85, technology=_GSM)),
         ('^HCSQ: "GSM",255', Signal(technology=_GSM)),
+        ('^HCSQ: "LTE",97,98,252,35', _lte(None, None, None, None)),
+        ('^HCSQ: "WCDMA",255,255,255', Signal(technology=_WCDMA)),
+        ('^HCSQ: "TD-SCDMA",40,35,50', Signal(rssi_dbm=-81, technology=_WCDMA)),
+        ('^HCSQ: "CDMA",40,35', Signal(rssi_dbm=-81, technology=AccessTechnology.CDMA)),
+        ('^HCSQ: "NR",60,200,30', Signal()),
         ('^HCSQ: "NOSERVICE"', Signal()),
         ('^HCSQ: "NOSERVICE",255,255,255,255', Signal()),
         ("^RSSI: 20", FAILS),
@@ -127,6 +139,29 @@ ROWS = [
         (_QENG.replace("-85,-10,-54,17", "0,50,0,99"), ServingCell(_LEVELLESS, "460", "01", service=True)),
         (_QENG.replace("460,01", "310,410"), ServingCell(_REAL_CELL, "310", "410", service=True)),
         (_QENG.replace("460,01", "-,-"), ServingCell(_REAL_CELL, None, None, service=True)),
+        (
+            _QENG.replace("460,01", "234,010").replace("-85,-10,-54,17", "-131,-20,-102,-9"),
+            ServingCell(
+                replace(_REAL_CELL, rsrp_dbm=-131, rsrq_db=-20, rssi_dbm=-102, sinr_db=-9), "234", "010", service=True
+            ),
+        ),
+        (
+            '+QENG: "servingcell","LIMSRV","LTE","TDD",234,20,B57DE33,63,40936,41,5,5,B504,-85,-10,-54,17,38',
+            ServingCell(replace(_REAL_CELL, band=41, earfcn=40936), "234", "20", service=False),
+        ),
+        (
+            '+QENG: "servingcell","LIMSRV","WCDMA",234,20,A1B2,C3D4E5F,10663,100,16,-80,-5,-,-,-,-,-',
+            ServingCell(Signal(technology=_WCDMA, tac=0xA1B2, cell_id=0xC3D4E5F), "234", "20", service=False),
+        ),
+        (
+            (
+                '+QENG: "servingcell","CONNECT"\n'
+                '+QENG: "LTE","FDD",460,01,B57DE33,63,1850,3,5,5,B504,-85,-10,-54,17,38,10,-,-\n'
+                '+QENG:"NR5G-NSA",460,01,65535,-32768,-32768,-32768'
+            ),
+            ServingCell(_NSA, "460", "01", service=True),
+        ),
+        ("+QENG: servingcell,SEARCH", ServingCell(service=False)),
         ('+QENG: "servingcell","SEARCH"', ServingCell(service=False)),
         ('+QENG: "servingcell","LIMSRV"', ServingCell(service=False)),
         ('+QENG: "servingcell","NOCONN"', ServingCell(service=True)),
@@ -171,6 +206,19 @@ ROWS = [
             '+QNWINFO: "WCDMA","46001","WCDMA 2100",10663',
             ServingCell(Signal(technology=_WCDMA, earfcn=10663), "460", "01", service=True),
         ),
+        (
+            '+QNWINFO: "HSPA+","23430","WCDMA 2100",10713',
+            ServingCell(Signal(technology=AccessTechnology.HSPA, earfcn=10713), "234", "30", service=True),
+        ),
+        (
+            '+QNWINFO: "EDGE","23430","GSM 900",62',
+            ServingCell(Signal(technology=AccessTechnology.EGPRS, earfcn=62), "234", "30", service=True),
+        ),
+        (
+            '+QNWINFO: "GPRS","23430","GSM 1800",0',
+            ServingCell(Signal(technology=_GSM, earfcn=0), "234", "30", service=True),
+        ),
+        ('+QNWINFO: "NONE","","",0', ServingCell(service=False)),
         ("+QNWINFO: No Service", ServingCell(service=False)),
         ('+QNWINFO: "No Service"', ServingCell(service=False)),
         (
@@ -193,6 +241,20 @@ ROWS = [
             "+CPSI: LTE,Low Power Mode,505-01,0x5A1E,187214780,257,EUTRAN-BAND3,1850,5,5,-94,-850,-545,15",
             ServingCell(_CPSI, "505", "01", service=False),
         ),
+        (
+            "+CPSI: LTE,Online,234-10,0x5A1E,187214780,257,EUTRAN-BAND20,6300,3,3,-117,-1026,-733,-5",
+            ServingCell(
+                Signal(-73.3, -102.6, -11.7, -5, _LTE, band=20, earfcn=6300, cell_id=187214780, tac=0x5A1E, pci=257),
+                "234",
+                "10",
+                service=True,
+            ),
+        ),
+        (
+            "+CPSI: LTE,Offline,310-410,0x5A1E,187214780,503,EUTRAN-BAND66,66661,5,5,-94,-850,-545,15",
+            ServingCell(replace(_CPSI, pci=503, band=66, earfcn=66661), "310", "410", service=False),
+        ),
+        ("+CPSI: NO SERVICE,Low Power Mode", ServingCell(service=False)),
         ("+CPSI: NO SERVICE,Online", ServingCell(service=False)),
         ("+CPSI: NO SERVICE", ServingCell(service=False)),
         (
@@ -235,7 +297,11 @@ ROWS = [
         ('+ZPAS: "LTE","CS_PS"', ServingCell(Signal(technology=_LTE), service=True)),
         ('+ZPAS: "LTE","PS_ONLY"', ServingCell(Signal(technology=_LTE), service=True)),
         ('+ZPAS: "UMTS","CS_ONLY"', ServingCell(Signal(technology=_WCDMA), service=False)),
-        ('+ZPAS: "HSPA","CS_PS"', ServingCell(Signal(technology=_WCDMA), service=True)),
+        ('+ZPAS: "HSPA","CS_PS"', ServingCell(Signal(technology=AccessTechnology.HSPA), service=True)),
+        ('+ZPAS: "HSPA+","CS_PS"', ServingCell(Signal(technology=AccessTechnology.HSPA), service=True)),
+        ('+ZPAS: "DC-HSPA+","PS_ONLY"', ServingCell(Signal(technology=AccessTechnology.HSPA), service=True)),
+        ('+ZPAS: "HSDPA","CS_PS"', ServingCell(Signal(technology=AccessTechnology.HSDPA), service=True)),
+        ('+ZPAS: "EDGE","CS_PS"', ServingCell(Signal(technology=AccessTechnology.EGPRS), service=True)),
         ('+ZPAS: "No Service"', ServingCell(service=False)),
         ('+ZPAS: "Limited Service"', ServingCell(service=False)),
         ('+BEARTYPE: "Limited Service"', ServingCell(service=False)),

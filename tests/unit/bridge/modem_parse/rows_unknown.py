@@ -40,7 +40,7 @@ ROWS = [
         parse_cpsi,
         (
             "+CPSI: LTE,Online,000-00,0x0000,0,0,EUTRAN-BAND0,0,0,0,0,0,0,0",
-            ServingCell(Signal(technology=_LTE, pci=0, earfcn=0), service=False),
+            ServingCell(Signal(technology=_LTE), service=False),
         ),
         (
             "+CPSI: LTE,Online,505-01,0xFFFE,268435455,257,EUTRAN-BAND0,1850,5,5,-94,-850,-545,15",
