@@ -63,7 +63,10 @@ class PortLostError(PortError):
 
 
 class CommandError(BridgeError):
-    """The modem answered a command with a failure. `code` is the +CME/+CMS number, None for a plain ERROR or text."""
+    """The modem answered a command with a failure. `code` is the +CME/+CMS number, None for a plain ERROR or text.
+
+    A maker's own error has a number of its own making: `standard_code` tells only those of the standards.
+    """
 
     remedy = Remedy.RETRY
 
@@ -74,6 +77,11 @@ class CommandError(BridgeError):
         self.kind = kind
         self.code = code
         self.text = text
+
+    @property
+    def standard_code(self) -> int | None:
+        """The number if it is of TS 27.007 9.2 or TS 27.005 3.2.5, else None."""
+        return self.code if self.kind in {"+CME ERROR", "+CMS ERROR"} else None
 
 
 class UnsupportedError(CommandError):

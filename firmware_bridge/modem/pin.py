@@ -154,12 +154,12 @@ async def _enter(session: Session, dialect: Dialect, memory: PinMemory, iccid: s
     try:
         await session.execute(Command(f'AT+CPIN="{pin}"', secret=True))
     except CommandError as error:
-        if cme_code(error.code, error.text) in BUSY_CODES:
+        if cme_code(error.standard_code, error.text) in BUSY_CODES:
             memory.forget(iccid, pin)  # a busy SIM has not looked at it
             raise
         memory.wrong(iccid, pin)
         tries = (await read_tries(session, dialect)).pin
-        wrong = error.code == _CME_PASSWORD
+        wrong = error.standard_code == _CME_PASSWORD
         raise SimError("the PIN is wrong" if wrong else "the SIM refused the PIN", tries) from error
     await _await_ready(session, dialect)
 

@@ -46,7 +46,7 @@ def is_unsupported(error: CommandError) -> bool:
     """Whether the answer means the command itself: a plain ERROR to a question without parameters, or CME 4."""
     return (
         isinstance(error, UnsupportedError)
-        or error.code in _UNKNOWN_CODES
+        or error.standard_code in _UNKNOWN_CODES
         or (error.kind == "ERROR" and not error.code)
     )
 
@@ -119,7 +119,7 @@ class Session:
             try:
                 return await self.execute(command)
             except CommandError as error:
-                if error.code not in BUSY_CODES:
+                if error.standard_code not in BUSY_CODES:
                     raise
             await asyncio.sleep(busy_wait_s(tries, self._jitter()))
         return await self.execute(command)

@@ -15,7 +15,7 @@ async def read_state(session: Session) -> SimState:
     try:
         return await session.ask(SIM_STATE)
     except CommandError as error:
-        return sim_state_of_error(error.code, error.text)
+        return sim_state_of_error(error.standard_code, error.text)
 
 
 async def read_tries(session: Session, dialect: Dialect) -> Tries:

@@ -50,7 +50,7 @@ async def delete_place(session: Session, index: int) -> None:
     try:
         await session.patiently(Command(f"AT+CMGD={index}"))
     except CommandError as error:
-        if error.code != _EMPTY_PLACE:
+        if error.standard_code != _EMPTY_PLACE:
             raise
 
 

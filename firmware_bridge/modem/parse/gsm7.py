@@ -28,12 +28,15 @@ def unpack_septets(packed: bytes, count: int, *, skip_bits: int = 0) -> list[int
 
 
 def decode_septets(septets: list[int]) -> str:
-    """Characters of the default alphabet; an escape to an undefined extension shows the basic character (6.2.1.1)."""
+    """Characters of the default alphabet; an escape to an undefined extension shows the basic character (6.2.1.1).
+
+    A second escape leads to a table that nobody has defined: a space.
+    """
     text: list[str] = []
     escaped = False
     for septet in septets:
         if escaped:
-            text.append(_EXTENSION.get(septet, _BASIC[septet]))
+            text.append(" " if septet == _ESCAPE else _EXTENSION.get(septet, _BASIC[septet]))
             escaped = False
         elif septet == _ESCAPE:
             escaped = True

@@ -96,6 +96,9 @@ ROWS = [
         ("+QCSQ: LTE,-60,-90,150,-12", _lte(-60, -90, 10, -12)),
         ('+QCSQ:"LTE",-60,-90,150,-12', _lte(-60, -90, 10, -12)),
         ('+QCSQ: "LTE",77,-116,76,-17', _lte(None, -116, -4.8, -17)),  # EG21-G: a magnitude
+        ('+QCSQ: "LTE",-121,-157,150,-44', _lte(None, None, 10, None)),
+        ('+QCSQ: "LTE",-120,-156,150,-43', _lte(-120, -156, 10, -43)),
+        ('+QCSQ: "LTE",-9,-30,150,21', _lte(None, None, 10, None)),
         ('+QCSQ: "TDSCDMA",-67,-72,-5', Signal(rssi_dbm=-67, technology=_WCDMA)),
         ('+QCSQ: "CDMA",-67,-72,-5', Signal(rssi_dbm=-67, technology=AccessTechnology.CDMA)),
         ('+QCSQ: "GSM",-63', Signal(rssi_dbm=-63, technology=_GSM)),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ReplyError
+from firmware_bridge.modem.parse.gsm7 import decode_septets
 from firmware_bridge.modem.parse.pdu import Alphabet, Concatenation, alphabet, decode_deliver
 from firmware_bridge.modem.parse.sms import Stored, join_parts
 from tests.unit.bridge.modem_parse.pdu_encoder import GSM7_TEXT, deliver
@@ -18,6 +19,20 @@ WIDE = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), m
 @given(PLAIN)
 def test_the_default_alphabet_and_its_extension_survive(text: str) -> None:
     assert decode_deliver(deliver(text)).body == text
+
+
+@pytest.mark.parametrize(
+    ("septets", "text"),
+    [
+        ([0x1B, 0x65, 0x1B, 0x40], "€|"),
+        ([0x1B, 0x41, 0x42], "AB"),  # no such extension: the basic character
+        ([0x1B, 0x1B, 0x42], " B"),
+        ([0x41, 0x1B], "A"),
+        ([0x00, 0x09, 0x11, 0x24, 0x5B, 0x60, 0x7F], "@Ç_¤Ä¿à"),
+    ],
+)
+def test_an_escape_to_nothing_shows_what_it_can(septets: list[int], text: str) -> None:
+    assert decode_septets(septets) == text
 
 
 @given(WIDE)

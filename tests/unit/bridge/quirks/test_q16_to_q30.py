@@ -116,6 +116,16 @@ def test_q19_vendor_errors_end_a_command(final: str) -> None:
     shows({"AT+QTEMP": f"\r\n{final}\r\n".encode()}, scenario)
 
 
+@pytest.mark.parametrize("final", ["+EXT ERROR: 10", "MODEM ERROR: 10", "+EXT ERROR: 14"])
+def test_q19_a_number_of_a_maker_s_own_is_none_of_the_standard_s(final: str) -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.sim()).state is SimState.UNKNOWN  # not absent
+        assert port.sent.count("AT+CPIN?") == 1  # nor busy
+        port.says["AT+CPIN?"] = "+CPIN: READY"
+
+    shows({"AT+CPIN?": f"\r\n{final}\r\n".encode()}, scenario)
+
+
 def test_q19_the_error_that_some_send_behind_their_own_belongs_to_it() -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
         with pytest.raises(UnsupportedError):
