@@ -126,7 +126,7 @@ def backup_owed(facts: Facts, fault_id: str, sim_id: str, at: datetime, rules: R
     """
     of_fault = backup_entitles(facts, fault_id, at, rules)
     own = _of_sim(facts, fault_of(facts, fault_id), sim_id, rules, of_fault)
-    return own if own is not None else replace(of_fault, target=sim_id)
+    return own if own is not None else of_fault.aimed_at(sim_id)
 
 
 def _about(of_fault: Decision, sim_id: str, outcome: Outcome, *, code: str, clause: str, reason: str) -> Decision:

@@ -93,7 +93,7 @@ def _causes(event: LineEvent) -> frozenset[str]:
 
 def _is_same_loss(drop: Drop, event: LineEvent, *, is_down: bool, rules: RuleSet) -> bool:
     longest = rules.late_sighting if is_down else rules.same_loss
-    return _eye(event) not in drop.seen_by and event.at - drop.began_at <= longest
+    return event.at - drop.seen_at[0] <= longest and _eye(event) not in drop.seen_by
 
 
 def _seen_again(drop: Drop, event: LineEvent) -> Drop:

@@ -8,7 +8,7 @@ from controller.domain.decisions import Basis, Decision
 from controller.domain.eligibility import plus_of_fault
 from controller.domain.facts import BillPastDue, Facts, Fault, Suspicion, SuspicionKind
 from controller.domain.london import day_ends
-from controller.domain.lookup import is_open_between
+from controller.domain.lookup import fault_of, is_open_between
 from controller.domain.memory import remembered
 from controller.domain.rule_sets import RuleSet
 
@@ -68,9 +68,14 @@ def is_past_due(bill: BillPastDue, account_id: str, at: datetime) -> bool:
     )
 
 
-@remembered
 def exclusions(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> tuple[Exclusion, ...]:
     """Return every ground that excludes something for this fault at `at`, in a fixed order (T§10e, 12d)."""
+    return _exclusions(facts, fault.fault_id, at, rules)
+
+
+@remembered
+def _exclusions(facts: Facts, fault_id: str, at: datetime, rules: RuleSet) -> tuple[Exclusion, ...]:
+    fault = fault_of(facts, fault_id)
     account_id = account_of_fault(facts, fault, at, rules)
     grounds = [*_of_cause(cause_of(facts, fault, at, rules))]
     if account_id is not None:

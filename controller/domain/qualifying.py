@@ -56,7 +56,7 @@ _REASONS = {
 def diagnostics_end(facts: Facts, fault_id: str, at: datetime) -> DiagnosticsFinished | None:
     """Return the first end of the fault's diagnostics up to `at` (T§10d)."""
     ended = [each for each in facts.diagnostics_finished if each.fault_id == fault_id and each.at <= at]
-    return min(ended, key=lambda each: each.at, default=None)
+    return min(ended, key=lambda each: each.at) if ended else None
 
 
 def was_down(fault: Fault, spans: tuple[Down, ...], at: datetime, rules: RuleSet) -> bool:
@@ -154,8 +154,10 @@ def _find(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> Finding:
 
 def _flags(facts: Facts, fault: Fault, at: datetime, rules: RuleSet, drops: tuple[Drop, ...]) -> tuple[str, ...]:
     start = fault.reported_at - rules.drop_window
-    own = any(CUSTOMER_POWER_CYCLE in each.causes and each.is_within(start, at) for each in drops)
+    own = [each for each in drops if CUSTOMER_POWER_CYCLE in each.causes and each.is_within(start, at)]
     unread = unread_observations(facts, fault.fault_id, at, rules)
+    if not own and not unread:
+        return ()
     return (*(("customer_power_cycles",) if own else ()), *(f"unread_observation:{each}" for each in unread))
 
 
@@ -191,7 +193,7 @@ def _inputs(facts: Facts, fault: Fault, at: datetime, rules: RuleSet) -> dict[st
     whole, outside = tally_drops(facts, fault.line_id, fault.reported_at, at, rules)
     return {
         "reported_at": fault.reported_at.isoformat(),
-        "symptom": fault.symptom.value,
+        "symptom": str(fault.symptom),
         "drops_at_report": whole.at_report,
         "most_drops": whole.most,
         "most_drops_outside_outages": outside.most,

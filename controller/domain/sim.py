@@ -66,11 +66,12 @@ def state_due(reasons: Iterable[Reason], at: datetime) -> SimDue:
     """Fold open reasons: any bar → barred; else any reason → active; else parked. Order and repetition don't matter."""
     at = utc(at)
     held = [each for each in reasons if is_open_between(each.opened_at, each.closed_at, at)]
+    if not held:
+        return SimDue(state=SimState.PARKED, reasons=())
     bars = {each.reason_id for each in held if each.kind is ReasonKind.BAR}
     if bars:
         return SimDue(state=SimState.BARRED, reasons=tuple(sorted(bars)))
-    state = SimState.ACTIVE if held else SimState.PARKED
-    return SimDue(state=state, reasons=tuple(sorted({each.reason_id for each in held})))
+    return SimDue(state=SimState.ACTIVE, reasons=tuple(sorted({each.reason_id for each in held})))
 
 
 def next_step(due: SimState, observed: SimState | None) -> SimStep | None:

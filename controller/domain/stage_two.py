@@ -31,7 +31,7 @@ def decide_stage_two(
         rule_set=stage_one.rule_set,
         target=target,
         flags=(*stage_one.flags, *flags),
-        inputs={"qualifies": stage_one.outcome.value, "qualifies_by": stage_one.code, **(inputs or {})},
+        inputs={"qualifies": str(stage_one.outcome), "qualifies_by": stage_one.code, **(inputs or {})},
     )
 
 

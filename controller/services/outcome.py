@@ -23,6 +23,7 @@ from controller.domain.rule_sets import RuleSet
 from controller.services import instants
 from controller.services.policy import Policy
 
+_BENEFITS: Final = tuple(Benefit)
 _PROMISED: Final = frozenset({Outcome.HOLD, Outcome.PERSON_DECIDES, Outcome.REACTIVATE, Outcome.OWED})
 
 
@@ -107,14 +108,15 @@ def outcome_of(account_id: str, facts: Facts, now: datetime, policy: Policy) -> 
         ),
         key=lambda fault: (fault.reported_at, fault.fault_id),
     )
-    faults = tuple(_fault(facts, known, fault, now, policy.rules_at(fault.reported_at)) for fault in reported)
+    faults = tuple([_fault(facts, known, fault, now, policy.rules_at(fault.reported_at)) for fault in reported])
     deadlines = _deadlines(faults)
+    rules = policy.rules_at(now)
     ends = [end for each in faults for end in each.endings]
     return AccountOutcome(
         account_id=account_id,
         faults=faults,
-        hubs=_hubs(account_id, facts, now, policy.rules_at(now), deadlines),
-        sims=_sims(account_id, facts, now, policy.rules_at(now), deadlines),
+        hubs=_hubs(account_id, facts, now, rules, deadlines),
+        sims=_sims(account_id, facts, now, rules, deadlines),
         next_look=instants.next_look(known, ends, now, policy),
     )
 
@@ -136,7 +138,7 @@ def decisions_of(known: Facts, fault_id: str, at: datetime, rules: RuleSet) -> t
 
 
 def _fault(facts: Facts, known: Facts, fault: Fault, now: datetime, rules: RuleSet) -> FaultOutcome:
-    endings = tuple(ending_of(facts, fault.fault_id, benefit, now, rules) for benefit in Benefit)
+    endings = tuple([ending_of(facts, fault.fault_id, benefit, now, rules) for benefit in _BENEFITS])
     if fault.resolved_at is not None:
         return FaultOutcome(fault=fault, hours={}, order=Order.CANCEL, endings=endings)
     decisions = decisions_of(known, fault.fault_id, now, rules)
@@ -196,8 +198,9 @@ def _deadlines(faults: tuple[FaultOutcome, ...]) -> dict[str, datetime]:
     """Return by when each hub or SIM that a decision acts on should be done; the nearest where there are several."""
     found: dict[str, datetime] = {}
     for each in faults:
-        for decision in each.decisions:
-            hour = each.hours.get(Benefit(decision.question.value)) if decision.target else None
+        due = {str(benefit): hour for benefit, hour in each.hours.items() if hour is not None}
+        for decision in each.decisions if due else ():
+            hour = due.get(str(decision.question)) if decision.target else None
             if hour is not None and decision.target is not None:
                 found[decision.target] = min(hour.due_at, found.get(decision.target, hour.due_at))
     return found

@@ -142,26 +142,33 @@ class Facts(Remembering):
     def as_known(self, known_at: datetime) -> "Facts":
         """Keep the versions that were known at `known_at`: the same value from one edge of a version to the next."""
         known_at = utc(known_at)
-        stretches: list[tuple[datetime, datetime, Facts]] = self.memory().setdefault("stretches", [])
-        for start, end, known in stretches:
+        memory = self.memory()
+        for start, end, known in memory.get("stretches", ()):
             if start <= known_at < end:
-                return known
+                return known  # type: ignore[no-any-return]  # what is kept here is Facts
         found = self._known_around(known_at)
-        stretches.append(found)
+        memory["stretches"] = (found, *memory.get("stretches", ()))
         return found[2]
 
     def _known_around(self, known_at: datetime) -> "tuple[datetime, datetime, Facts]":
         """Return from when and until when nothing else was known than at `known_at`, and what that was."""
-        kept = {
-            name: tuple([each for each in of_kind if each.recorded_at <= known_at < each.superseded_at])
-            for name, of_kind in self.by_kind()
-        }
-        edges = [each.recorded_at for _, of_kind in self.by_kind() for each in of_kind]
-        edges += [each.superseded_at for _, of_kind in self.by_kind() for each in of_kind]
-        start = max([each for each in edges if each <= known_at], default=_FIRST_INSTANT)
-        end = min([each for each in edges if each > known_at], default=_LAST_INSTANT)
-        is_all = all(len(kept[name]) == len(of_kind) for name, of_kind in self.by_kind())
-        return start, end, self if is_all else Facts(**kept)
+        kept: dict[str, tuple[Any, ...]] = {}
+        passed, ahead, count = [_FIRST_INSTANT], [_LAST_INSTANT], 0
+        for name, of_kind in self.by_kind():
+            known = []
+            for each in of_kind:
+                begins, ends = each.recorded_at, each.superseded_at
+                if begins <= known_at < ends:
+                    known.append(each)
+                    passed.append(begins)
+                    ahead.append(ends)
+                elif known_at < begins:
+                    ahead.append(begins)
+                else:
+                    passed.append(ends)
+            kept[name] = tuple(known)
+            count += len(of_kind) - len(known)
+        return max(passed), min(ahead), Facts(**kept) if count else self
 
     def by_kind(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         """Return the name and the facts of each kind that there is any of."""
