@@ -36,11 +36,6 @@ def is_imsi(text: str) -> bool:
     return len(text) in {14, 15} and is_digits(text)
 
 
-def is_iccid(text: str) -> bool:
-    """18 to 20 characters behind 89 (nibble-swapped 98): digits, letters A-F behind the issuer, F as filler."""
-    return len(text) in {18, 19, 20} and text[:2] in {"89", "98"} and is_digits(text[:6]) and is_hex(text)
-
-
 def is_hex(text: str) -> bool:
     """One or more hexadecimal digits."""
     return bool(text) and not text.strip("0123456789ABCDEFabcdef")

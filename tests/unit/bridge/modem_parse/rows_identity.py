@@ -12,6 +12,8 @@ from firmware_bridge.modem.parse.identity import (
     parse_imsi,
     parse_line,
     parse_msisdn,
+    tells_iccid,
+    tells_imei,
 )
 from tests.unit.bridge.modem_parse.row import FAILS, table
 
@@ -101,6 +103,25 @@ ROWS = [
         ("+QCCID: 894410003001234567812", FAILS),
         ("OK", FAILS),
         ("", FAILS),
+    ),
+    *table(
+        lambda lines: tells_iccid(lines[0]),
+        ("8944100000000000001", True),
+        ("8944100000000000001F", True),
+        ("898604B2012290748345", True),
+        ("ICCID: 89014103211118510720", True),
+        ("1234", False),
+        ("1234567890123456789", False),
+        ("RDY", False),
+        ("+CSQ: 89014103211118510720", False),
+    ),
+    *table(
+        lambda lines: tells_imei(lines[0]),
+        (_IMEI, True),
+        (f'"{_IMEI}"', True),
+        (f"{_IMEI},01", True),
+        ("490154203237519", False),
+        ("RDY", False),
     ),
     *table(
         parse_imsi,

@@ -110,6 +110,11 @@ def test_senders_keep_their_form(sender: str) -> None:
     assert decode_deliver(deliver("x", sender=sender)).sender == sender
 
 
+def test_what_fills_the_last_octet_of_a_sender_is_no_digit() -> None:
+    pdu = deliver("x", sender="60777")
+    assert decode_deliver(pdu.replace("0677F7", "067707")).sender == "60777"
+
+
 def test_a_sender_may_be_a_name() -> None:
     # Type of number 5, "MiniHub" in seven septets: 13 semi-octets (TS 23.040 9.1.2.5).
     name = "0004" + "0DD0" + "CDB43B8DAC8B01" + "0000" + "62111222040000" + "0178"
@@ -138,10 +143,12 @@ def test_the_alphabet_follows_the_coding_scheme(scheme: int, expected: Alphabet)
     assert alphabet(scheme) is expected
 
 
-def _part(index: int, number: int, total: int, text: str, *, reference: int = 7, wide: bool = False) -> Stored:
+def _part(
+    index: int, number: int, total: int, text: str, *, reference: int = 7, wide: bool = False, sender: str = "60777"
+) -> Stored:
     element = b"\x08\x04\x00" if wide else b"\x00\x03"
     header = element + bytes([reference, total, number])
-    return Stored(index, decode_deliver(deliver(text, header=header)))
+    return Stored(index, decode_deliver(deliver(text, header=header, sender=sender)))
 
 
 @given(st.permutations([1, 2, 3, 4]))
@@ -159,8 +166,16 @@ def test_parts_of_different_references_widths_and_senders_never_mix() -> None:
         _part(2, 2, 2, "b", reference=8),
         _part(3, 2, 2, "c", wide=True),
         _part(4, 2, 3, "d"),
+        _part(5, 2, 2, "e", sender="60778"),
     ]
-    assert join_parts(stored) == ((), (1, 2, 3, 4))
+    assert join_parts(stored) == ((), (1, 2, 3, 4, 5))
+
+
+def test_messages_come_by_their_lowest_place() -> None:
+    alone = [Stored(place, decode_deliver(deliver(str(place)))) for place in (9, 4)]
+    whole, _ = join_parts([_part(8, 1, 2, "a"), *alone, _part(2, 2, 2, "b")])
+    assert [sms.body for sms in whole] == ["ab", "4", "9"]
+    assert [sms.indexes for sms in whole] == [(8, 2), (4,), (9,)]
 
 
 def test_a_part_received_twice_counts_once() -> None:
