@@ -21,17 +21,12 @@ from sqlmodel import Session
 
 from controller.services import hubs, owed, timers
 from controller.services.actor import Actor
+from tests.unit.controller.domain.verdicts import agree, decision_on
 from tests.unit.controller.household import BT_BRANDED, NOT_BT_BRANDED, Household
 
 LONDON = ZoneInfo("Europe/London")
 UNITS = {"bt": BT_BRANDED, "other": NOT_BT_BRANDED, "unknown": {"model": "UNHEARD-OF"}}
 _SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?")
-_NOTHING = {"refused", "not_owed", "not_entitled", "does_not_qualify"}
-_CLASSES = {
-    "none": _NOTHING,
-    "wait": {"not_yet_known", "hold"},
-    "off": _NOTHING | {"not_yet_known", "hold", "person_decides"},
-}
 
 
 class RefusedError(AssertionError):
@@ -376,7 +371,7 @@ class Outsider:
         answer = await self.ask(
             "POST", f"lines/{self.last('l', more.get('line'))}/price-changes", is_regrade="regrade" in more, **body
         )
-        _agree("price", answer["decision"], expect)
+        agree("price", answer["decision"], expect)
 
     async def do_privacy(self, question: str, expect: str, account: str | None = None, **asked: str) -> None:
         """`true` and `false` are what they say; an instant is written `@…`."""
@@ -402,13 +397,13 @@ class Outsider:
             await getattr(self, "see_" + name)(wanted, found)
 
     async def see_qualifies(self, wanted: str, fault: Any) -> None:
-        _agree("qualifies", _decision(fault, "qualifies"), wanted)
+        agree("qualifies", decision_on(fault, "qualifies"), wanted)
 
     async def see_hub(self, wanted: str, fault: Any) -> None:
-        _agree("mini_hub", _decision(fault, "mini_hub"), wanted)
+        agree("mini_hub", decision_on(fault, "mini_hub"), wanted)
 
     async def see_backup(self, wanted: str, fault: Any) -> None:
-        _agree("backup", _decision(fault, "backup"), wanted)
+        agree("backup", decision_on(fault, "backup"), wanted)
 
     async def see_sims(self, wanted: str, fault: Any) -> None:
         """Backup SIM by SIM, in order: `m1=owed`."""
@@ -419,7 +414,7 @@ class Outsider:
                 assert self.ids[sim] not in decided, decided[self.ids[sim]]
             else:
                 assert self.ids[sim] in decided, f"no decision on {sim}"
-                _agree(sim, decided[self.ids[sim]], outcome)
+                agree(sim, decided[self.ids[sim]], outcome)
 
     async def see_sim(self, wanted: str, fault: Any) -> None:
         """`active` or `parked` or `barred`, of h1 and on, comma-separated: what the carrier is meant to have."""
@@ -492,24 +487,3 @@ class Outsider:
 def _due_nouns(session: Session, actor: Actor, now: datetime) -> set[str]:
     del actor
     return set(owed.backlog(session, now))
-
-
-def _decision(fault: Any, question: str) -> Any:
-    """The fault's own decision; Backup has one more for each SIM."""
-    found = [
-        each
-        for each in fault["decisions"]
-        if each["question"] == question and (question != "backup" or each["target"] is None)
-    ]
-    assert len(found) == 1, f"decisions: {[(d['question'], d['outcome'], d['target']) for d in fault['decisions']]}"
-    return found[0]
-
-
-def _agree(what: str, decision: Any, wanted: str) -> None:
-    outcome, clause, basis, *_ = [*wanted.split("/"), "", ""]
-    said = f"{what}: {decision['outcome']} {decision['clause']} {decision['basis']} {decision['code']}, wanted {wanted}"
-    assert decision["outcome"] in _CLASSES.get(outcome, {outcome}), said
-    assert not clause or clause in decision["clause"], said
-    assert not basis or decision["basis"] == basis, said
-    assert decision["reason"], said
-    assert "T§15" in decision["contest"], said

@@ -52,6 +52,7 @@ def fates(session: Session, actor: Actor, now: Any, *, hub_id: str) -> list[str]
     return [row.fate for row in session.exec(select(HubLoss).where(HubLoss.hub_id == hub_id))]
 
 
+@quickly
 def test_the_courier_is_told_name_address_and_reference_once(home: Household) -> None:
     order = ordered(home)
     claim = claimed(home)
@@ -63,6 +64,7 @@ def test_the_courier_is_told_name_address_and_reference_once(home: Household) ->
     assert (row.courier_reference, row.state) == ("C-7", "ordered")
 
 
+@quickly
 def test_an_order_that_nobody_was_told_of_is_cancelled_in_silence(home: Household) -> None:
     order = ordered(home)
     home.run(lambda session, actor, now: dispatch.cancel(session, order.fault_id, now))
@@ -70,6 +72,7 @@ def test_an_order_that_nobody_was_told_of_is_cancelled_in_silence(home: Househol
     assert not open_kinds(home)
 
 
+@quickly
 def test_an_order_that_the_courier_may_have_is_stopped_by_a_person(home: Household) -> None:
     """A crash after the courier was told and before that was recorded."""
     order = ordered(home)
@@ -78,6 +81,7 @@ def test_an_order_that_the_courier_may_have_is_stopped_by_a_person(home: Househo
     assert open_kinds(home) == [tasks.STOP_PARCEL]
 
 
+@quickly
 def test_an_order_taken_while_it_was_cancelled_is_stopped_too(home: Household) -> None:
     order = ordered(home)
     claim = claimed(home)
@@ -317,6 +321,7 @@ def test_a_crash_between_the_loss_and_the_next_order_is_none(make_database: Make
     assert home.run(fates, hub_id=hub.id) == ["lost_in_post"]
 
 
+@quickly
 def test_news_that_comes_twice_or_too_late_changes_nothing(home: Household) -> None:
     order, hub = sent(home)
     home.run(dispatch.record, order_id=order.id, state="delivered")
