@@ -110,8 +110,17 @@ class Session:
         return bool(others)
 
     async def execute_slowly(self, command: Command) -> Reply:
-        """A command of minutes (a scan), on the second port when there is one, so that questions go on meanwhile."""
-        return await self._channels[-1].execute(command, priority=Priority.BACKGROUND)
+        """A command of minutes (a scan), on the second port when there is one, so that questions go on meanwhile.
+
+        On the first when the second is silent.
+        """
+        channel = self._channels[-1]
+        try:
+            return await channel.execute(command, priority=Priority.BACKGROUND)
+        except ModemSilentError:  # the command was not sent
+            if channel is self._channels[0]:
+                raise
+        return await self._channels[0].execute(command, priority=Priority.BACKGROUND)
 
     async def patiently(self, command: Command) -> Reply:
         """The command, asked again while the SIM or the modem is busy: for commands that may be sent twice."""
@@ -167,9 +176,17 @@ class Session:
         return command not in self._unsupported
 
     async def initialise(self) -> None:
-        """Run the init sequence on every port: echo and error form belong to a port, the rest is harmless twice."""
+        """Run the init sequence on every port: echo and error form belong to a port, the rest is harmless twice.
+
+        A second port that does not answer is no failure of the modem.
+        """
         for channel in self._channels:
-            await self._replay(channel.execute)
+            try:
+                await self._replay(channel.execute)
+            except (CommandTimeoutError, ModemSilentError, PortLostError) as error:
+                if channel is self._channels[0]:
+                    raise
+                _log.warning("the second AT port took no init: %s", error)
 
     async def complete_init(self) -> None:
         """Take the refused steps once more: some are refused only until the SIM is ready (+CNMI is the doorbell).

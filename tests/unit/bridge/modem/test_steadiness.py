@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from firmware_bridge.errors import CommandError, CommandTimeoutError, UnsupportedError
+from firmware_bridge.errors import CommandError, CommandTimeoutError, ModemSilentError, UnsupportedError
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.huawei import HuaweiModem
 from firmware_bridge.types import AccessTechnology, BearerSettings, ModemEventKind, SimState, Sms
@@ -35,6 +35,57 @@ def test_a_first_port_that_fell_silent_gives_way_to_the_second() -> None:
         asked = len(first.sent)
         assert (await modem.temperature()).hottest == 33
         assert len(first.sent) == asked
+        await modem.close()
+
+    run_virtual(main())
+
+
+SCAN: dict[str, Answer] = {"AT+COPS=?": '+COPS: (2,"EE","EE","23430",7)'}
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_scan_is_made_on_the_port_that_answers(silent: int) -> None:
+    async def main() -> None:
+        ports = Scripted({**SCAN, **TEMPERATURE}), Scripted({**SCAN, **TEMPERATURE})
+        ports[silent].mute = True
+        modem = open_driver(*ports)
+        for question in (modem.temperature, modem.scan):
+            try:
+                await question()
+            except CommandTimeoutError:  # so its silence is learned
+                continue
+        assert [seen.operator.name for seen in await modem.scan()] == ["EE"]
+        assert (await modem.temperature()).hottest == 33
+        await modem.close()
+
+    run_virtual(main())
+
+
+def test_a_scan_where_no_port_answers_is_an_error() -> None:
+    async def main() -> None:
+        modem = open_driver(Scripted({}, mute=True), Scripted({}, mute=True))
+        with pytest.raises(CommandTimeoutError):
+            await modem.scan()
+        with pytest.raises(CommandTimeoutError):
+            await modem.temperature()
+        with pytest.raises(ModemSilentError):
+            await modem.scan()
+        await modem.close()
+
+    run_virtual(main())
+
+
+def test_a_second_port_without_a_word_does_not_keep_the_modem_from_its_init() -> None:
+    async def main() -> None:
+        first, second = Scripted(TEMPERATURE), Scripted({}, mute=True)
+        modem = open_driver(first, second)
+        await modem.initialise()
+        assert "AT+CGEREP=2,1" in first.sent
+        assert (await modem.temperature()).hottest == 33
+        await modem.close()
+        modem = open_driver(Scripted({}, mute=True), Scripted(TEMPERATURE))
+        with pytest.raises(CommandTimeoutError):
+            await modem.initialise()
         await modem.close()
 
     run_virtual(main())
