@@ -8,6 +8,8 @@ over half a line.
 import re
 
 _IDENTIFIER = re.compile(r"(?<![0-9A-Fa-f.])(?:\d{14,16}|(?:89|98)\d{4}[0-9A-Fa-f]{12,14}|\d{17,20})(?![0-9A-Fa-f.])")
+# Some write an ICCID as its card does: 8901 4103 2111 1851 0720.
+_SPACED = re.compile(r"(?<![0-9A-Fa-f])(?:89|98)\d\d(?: [0-9A-Fa-f]{4}){3} [0-9A-Fa-f]{2,4}(?![0-9A-Fa-f])")
 _PDU = re.compile(r"[0-9A-Fa-f]{18,}")
 _SIM_FILE = re.compile(r'(\+C(?:RSM|SIM)[:=][^"]*"?)([0-9A-Fa-f]{16,})')
 _NUMBER = re.compile(r"(?<![0-9A-Fa-f])(\+?)\d{7,15}(?![0-9A-Fa-f:/])")
@@ -61,6 +63,7 @@ def redact_line(line: str) -> str:
         return line
     line = _DIALLED.sub(lambda match: match[1] + "0" * len(match[2]), line)
     line = _SIM_FILE.sub(lambda match: match[1] + _blank_iccid(match[2]), line)
+    line = _SPACED.sub(_blank_spaced, line)
     line = _IDENTIFIER.sub(_blank_identifier, line)
     if _USSD.search(line):
         line = _QUOTED.sub(lambda match: '"' + "*" * (len(match[0]) - 2) + '"', line)
@@ -136,6 +139,12 @@ def _blank_iccid(digits: str) -> str:
     filler = "F" if digits[-1] in "Ff" else ""
     kept = digits[:6] if digits[:2] in {"89", "98"} else ""
     return kept + "0" * (len(digits) - len(kept) - len(filler)) + filler
+
+
+def _blank_spaced(match: re.Match[str]) -> str:
+    groups = match[0].split(" ")
+    blank = _blank_iccid("".join(groups))
+    return " ".join(blank[4 * place : 4 * place + len(group)] for place, group in enumerate(groups))
 
 
 def _blank_identifier(match: re.Match[str]) -> str:

@@ -197,6 +197,16 @@ def test_q39_the_ok_of_netopen_is_not_its_success() -> None:
     shows({**UP, "AT+NETOPEN?": "+NETOPEN: 0", "AT+NETOPEN": ""}, scenario, driver=SimcomModem)
 
 
+def test_q39_when_asked_one_is_open_and_nought_is_closed() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert not (await modem.bearer()).up  # the context is active, the network is not open
+        for opened in ("+NETOPEN: 1,0", "+NETOPEN: 1"):
+            port.says["AT+NETOPEN?"] = opened
+            assert (await modem.bearer()).up
+
+    shows({**UP, "AT+NETOPEN?": "+NETOPEN: 0"}, scenario, driver=SimcomModem)
+
+
 def test_q39_a_result_other_than_nought_is_a_failure_and_already_open_a_success() -> None:
     async def refused(modem: Modem, port: Scripted) -> None:
         asyncio.get_running_loop().call_later(2, port.say, "+NETOPEN: 4")
