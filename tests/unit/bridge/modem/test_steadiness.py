@@ -7,7 +7,9 @@ import pytest
 from firmware_bridge.errors import CommandError, CommandTimeoutError, ModemSilentError, UnsupportedError
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.huawei import HuaweiModem
-from firmware_bridge.types import AccessTechnology, BearerSettings, ModemEventKind, SimState, Sms
+from firmware_bridge.modem.quectel import QuectelModem
+from firmware_bridge.modem.simcom import SimcomModem
+from firmware_bridge.types import AccessTechnology, Authentication, BearerSettings, ModemEventKind, SimState, Sms
 from simulator.virtual.loop import run_virtual
 from tests.unit.bridge.modem.scripted import Answer, Scripted, drive, open_driver
 
@@ -130,6 +132,33 @@ def test_nothing_more_is_asked_of_a_sim_that_is_not_there_yet() -> None:
         assert port.sent[-1] == "AT+CPIN?"
 
     drive({"AT+CPIN?": "+CPIN: NOT READY"}, scenario)
+
+
+@pytest.mark.parametrize(
+    ("driver", "command"),
+    [
+        (Modem, 'AT+CGAUTH=1,2,"hub","hunter2"'),
+        (QuectelModem, 'AT+CGAUTH=1,2,"hub","hunter2"'),
+        (SimcomModem, 'AT+CGAUTH=1,2,"hunter2","hub"'),  # the password comes first
+        (HuaweiModem, 'AT^NDISDUP=1,1,"internet","hub","hunter2",2'),
+    ],
+)
+def test_a_password_that_was_refused_is_sent_as_it_should_and_shown_to_nobody(
+    driver: type[Modem], command: str
+) -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        settings = BearerSettings("internet", username="hub", password="hunter2", authentication=Authentication.CHAP)
+        with pytest.raises(CommandError) as failure:
+            await modem.connect(settings)
+        assert command in port.sent
+        assert failure.value.command == command.partition("=")[0] + "=…"
+        assert "hunter2" not in str(failure.value) + repr(failure.value)
+
+    context = '+CGDCONT: 1,"IPV4V6","internet"'
+    says: dict[str, Answer] = {"AT+CGDCONT?": context, "AT+CGATT?": "+CGATT: 1", "AT^NDISSTATQRY?": "^NDISSTATQRY: 0"}
+    if driver is HuaweiModem:
+        says['AT+CGAUTH=1,2,"hub","hunter2"'] = ""
+    drive({**says, command: "+CME ERROR: 50"}, scenario, driver=driver)
 
 
 def test_what_a_sim_refused_once_is_asked_again() -> None:
