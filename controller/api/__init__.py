@@ -14,7 +14,7 @@ from controller.services.database import Database
 from controller.services.lane_forecast import Pace
 from controller.work.enrolment import Enrolment, Identity
 
-__all__ = ["create_api"]
+__all__ = ["create_api", "create_routes", "serve"]
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": text, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
@@ -66,14 +66,17 @@ def create_api(
         metrics: renders the process's own metrics in Prometheus' text format.
         identity: signs hubs; without one enrolment answers 503.
     """
+    api = create_routes(include)
+    serve(api, database, now=now, metrics=metrics, pace=pace, identity=identity)
+    return api
+
+
+def create_routes(include: Sequence[APIRouter] = ()) -> FastAPI:
+    """Build the API's routes alone, which is most of the work; `serve` says over which database."""
     api = FastAPI(
         title="Mini Hub controller", version="1", responses=_ERRORS, exception_handlers=HANDLERS, redoc_url=None
     )
     api.add_middleware(BodyLimit)
-    api.state.services = Services(database, now)
-    api.state.metrics = metrics
-    api.state.pace = pace
-    api.state.enrolment, api.state.attempts = Enrolment(database, identity, now), Attempts()
     for router in (
         accounts.router,
         faults.router,
@@ -90,6 +93,22 @@ def create_api(
         api.include_router(router)
     _describe_errors(api)
     return api
+
+
+def serve(
+    api: FastAPI,
+    database: Database,
+    *,
+    now: Callable[[], datetime],
+    metrics: Callable[[], str] | None = None,
+    pace: Callable[[], Pace] | None = None,
+    identity: Identity | None = None,
+) -> None:
+    """Let the API work over this database from here on; arguments as of `create_api`."""
+    api.state.services = Services(database, now)
+    api.state.metrics = metrics
+    api.state.pace = pace
+    api.state.enrolment, api.state.attempts = Enrolment(database, identity, now), Attempts()
 
 
 def _describe_errors(api: FastAPI) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from controller.api import create_routes
 from controller.services.database import Database, normalise_url, open_engine
 from controller.services.policy import Policy
 from tests.unit.controller import postgresql
@@ -59,15 +61,20 @@ def database_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("database")
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, database_directory: Path) -> str:
+    """The URL of a fresh SQLite database at this code's schema."""
+    for each in database_directory.glob("controller.db*"):
+        each.unlink()
+    shutil.copy(sqlite_template, database_directory / "controller.db")
+    return f"sqlite:///{database_directory / 'controller.db'}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, database_directory: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a fresh database at this code's schema, on each of the two engines."""
     if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        for each in database_directory.glob("controller.db*"):
-            each.unlink()
-        shutil.copy(template, database_directory / "controller.db")
-        yield f"sqlite:///{database_directory / 'controller.db'}"
+        yield request.getfixturevalue("sqlite_url")
         return
     url, admin = request.getfixturevalue("postgresql_server")
     name = f"test_{os.getpid()}"
@@ -107,3 +114,9 @@ def database(make_database: MakeDatabase) -> Database:
 @pytest.fixture
 def home(database: Database) -> Household:
     return Household(database)
+
+
+@pytest.fixture(scope="session")
+def routes() -> FastAPI:
+    """The API without a database: `serve` gives it one, since building it anew takes longer than a test does."""
+    return create_routes()

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from controller.api import accounts, create_api, faults, hubs, watch
+from controller.api import accounts, faults, hubs, serve, watch
 from controller.api.doors import Services
 from controller.services import accounts as services_accounts
 from controller.services import keys
@@ -19,10 +20,10 @@ from tests.unit.controller.household import ACTOR, BT_BRANDED, START, Household
 
 
 @pytest.fixture
-async def client(home: Household) -> AsyncIterator[httpx.AsyncClient]:
+async def client(home: Household, routes: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     _, key = home.run(keys.create, name="call centre", role=Role.OPERATOR)
-    api = create_api(home.database, now=lambda: home.now)
-    transport = httpx.ASGITransport(api)
+    serve(routes, home.database, now=lambda: home.now)
+    transport = httpx.ASGITransport(routes)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://controller", headers=headers) as client:
         yield client
@@ -209,8 +210,8 @@ def test_routes_and_their_dependencies_are_async() -> None:
             assert inspect.iscoroutinefunction(target), f"{route.path}: {call}"
 
 
-def test_every_operation_documents_its_errors_and_bodies_their_example(home: Household) -> None:
-    document = create_api(home.database, now=lambda: START).openapi()
+def test_every_operation_documents_its_errors_and_bodies_their_example(routes: FastAPI) -> None:
+    document = routes.openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert {"400", "401", "422"} <= set(operation["responses"]), (path, method)

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from controller.api import create_api
+from controller.api import serve
 from controller.services import history, hubs, keys, quarantine
 from controller.services.actor import Role
 from controller.services.history import HubHistory
@@ -17,10 +18,11 @@ from tests.unit.controller.household import Household
 
 
 @pytest.fixture
-async def client(home: Household) -> AsyncIterator[httpx.AsyncClient]:
+async def client(home: Household, routes: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     _, key = home.run(keys.create, name="an admin", role=Role.ADMIN)
     home.hub_id = home.run(hubs.enrol, serial="S1", iccid=home.card()).id
-    transport = httpx.ASGITransport(create_api(home.database, now=lambda: home.now))
+    serve(routes, home.database, now=lambda: home.now)
+    transport = httpx.ASGITransport(routes)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://controller", headers=headers) as client:
         yield client

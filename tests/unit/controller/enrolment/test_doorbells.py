@@ -1,9 +1,7 @@
 """A silent hub is rung: signed, seldom, not for ever, and only while it should be online."""
 
 import itertools
-import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlmodel import Session, select
@@ -23,10 +21,9 @@ NUMBER = "+447700900555"
 
 
 @pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """One engine is enough: what is asked of the database here, others ask of both."""
-    shutil.copy(sqlite_template, tmp_path / "controller.db")
-    return f"sqlite:///{tmp_path / 'controller.db'}"
+    return sqlite_url
 
 
 class Sms:

@@ -1,15 +1,13 @@
 """Enrolment over HTTP: its shapes, who may, and how often who has no key may be wrong."""
 
 import base64
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from controller.api import create_api
+from controller.api import serve
 from controller.api.attempts import ALL, EACH, Attempts
 from controller.services import audit, enrolment, keys, revocations
 from controller.services.actor import Role
@@ -19,10 +17,9 @@ from tests.unit.controller.household import Household
 
 
 @pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """One engine is enough: what is asked of the database here, others ask of both."""
-    shutil.copy(sqlite_template, tmp_path / "controller.db")
-    return f"sqlite:///{tmp_path / 'controller.db'}"
+    return sqlite_url
 
 
 @pytest.fixture
@@ -30,15 +27,11 @@ def depot(home: Household) -> Depot:
     return Depot(home)
 
 
-def api_of(depot: Depot, *, signs: bool = True) -> FastAPI:
-    who = identity(depot.authority) if signs else None
-    return create_api(depot.home.database, now=lambda: depot.home.now, identity=who)
-
-
 @pytest.fixture
-async def hub(depot: Depot) -> AsyncIterator[httpx.AsyncClient]:
+async def hub(depot: Depot, routes: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A hub on the internet: it has no key of the API."""
-    transport = httpx.ASGITransport(api_of(depot))
+    serve(routes, depot.home.database, now=lambda: depot.home.now, identity=identity(depot.authority))
+    transport = httpx.ASGITransport(routes)
     async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
         yield client
 
@@ -117,9 +110,10 @@ async def test_a_body_is_bounded_with_a_key_or_without(
     assert fits.status_code == 422
 
 
-async def test_without_an_authority_it_is_503(depot: Depot) -> None:
+async def test_without_an_authority_it_is_503(depot: Depot, routes: FastAPI) -> None:
     code = depot.code(depot.new_hub())
-    transport = httpx.ASGITransport(api_of(depot, signs=False))
+    serve(routes, depot.home.database, now=lambda: depot.home.now)
+    transport = httpx.ASGITransport(routes)
     async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
         answer = await client.post("/v1/enrolments/claim", json={"claim_code": code, "csr_pem": request_of(new_key())})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_authority")

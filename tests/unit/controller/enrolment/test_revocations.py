@@ -1,8 +1,6 @@
 """The revocation list: at once after a revocation, before a broker would refuse it, and never in silence."""
 
-import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +15,9 @@ from tests.unit.controller.household import Household
 
 
 @pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """One engine is enough: what is asked of the database here, others ask of both."""
-    shutil.copy(sqlite_template, tmp_path / "controller.db")
-    return f"sqlite:///{tmp_path / 'controller.db'}"
+    return sqlite_url
 
 
 class Office:
