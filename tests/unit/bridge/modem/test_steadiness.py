@@ -198,3 +198,15 @@ def test_events_are_read_in_the_order_in_which_their_kinds_came() -> None:
         assert getattr(read[0].value, "state", None) is SimState.READY
 
     drive({}, scenario)
+
+
+def test_packet_service_is_asked_for_before_a_call_unless_it_is_there() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        await modem.connect(BearerSettings("internet"))
+        assert ("AT+CGATT=1" in port.sent) is (port.says["AT+CGATT?"] == "+CGATT: 0")
+        if "AT+CGATT=1" in port.sent:
+            assert port.sent.index("AT+CGATT=1") < port.sent.index("AT+CGACT=1,1")
+
+    for attached in ("+CGATT: 0", "+CGATT: 1"):
+        says: dict[str, Answer] = {"AT+CGATT?": attached, "AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"'}
+        drive({**says, "AT+CGACT?": ""}, scenario, driver=Modem)
