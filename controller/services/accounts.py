@@ -116,12 +116,13 @@ def move_service(
     """Move a service to another line from a day on, a new one unless one is named; it goes on in a new period.
 
     What Plus started with it goes on (T§6, 8), and its hub goes with it (T§10c); the fault of the line it leaves is
-    this account's no longer. Raises NotFoundError, UnprocessableError for a day that is too early or the line it is on,
-    ConflictError where the service has ended by then or the line carries another.
+    this account's no longer. The first day of its latest period corrects that one, a move that does not come included.
+    Raises NotFoundError, UnprocessableError for a day that is too early or the line it is on, ConflictError where the
+    service has ended by then or the line carries another.
     """
     row = _period(session, service_id)
-    if from_day <= row.starts_on:
-        raise UnprocessableError("a move comes after the period it ends", remedy="name a later day")
+    if from_day < row.starts_on:
+        raise UnprocessableError("a move comes after the period it ends", remedy=f"name {row.starts_on} or a later day")
     if row.last_day is not None and row.last_day < from_day:
         raise ConflictError("the service has ended by then", remedy="start a service on the other line")
     if line_id == row.line_id:
@@ -129,6 +130,15 @@ def move_service(
     to_line = (
         _new_line(session, now, **place) if line_id is None else _free_line(session, line_id, service_id, from_day)
     )
+    newer = _next_period(session, now, row, from_day, to_line)
+    decide.touch(session, actor, now, {row.account_id, *gather.accounts_on_lines(session, [row.line_id, to_line])})
+    return newer
+
+
+def _next_period(session: Session, now: datetime, row: Service, from_day: date, line_id: str) -> Service:
+    """End a period and begin the next on another line; one that begins that very day is put right instead."""
+    if from_day == row.starts_on:
+        return versions.revise(session, row, now, line_id=line_id, action="moved")
     last_day = row.last_day
     versions.revise(session, row, now, last_day=date.fromordinal(from_day.toordinal() - 1), action="moved")
     newer = Service(
@@ -136,14 +146,12 @@ def move_service(
         recorded_at=now,
         service_id=row.service_id,
         account_id=row.account_id,
-        line_id=to_line,
+        line_id=line_id,
         product=row.product,
         starts_on=from_day,
         last_day=last_day,
     )
-    versions.add(session, newer, action="moved")
-    decide.touch(session, actor, now, {row.account_id, *gather.accounts_on_lines(session, [row.line_id, to_line])})
-    return newer
+    return versions.add(session, newer, action="moved")
 
 
 def _new_line(

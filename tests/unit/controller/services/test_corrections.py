@@ -62,6 +62,7 @@ def recomputed(home: Household, fault_id: str) -> set[str]:
     return {home.run(recomputation.recompute, decision_id=row.id).verdict for row in home.view(fault_id).history}
 
 
+@quickly
 def test_a_house_move_ends_the_old_lines_fault_and_the_hub_serves_the_new_line(broken: tuple[Household, str]) -> None:
     home, old = broken
     home.run(accounts.move_service, service_id=home.service_id, from_day=TOMORROW, postcode="CD4 5EF")
@@ -164,6 +165,20 @@ def test_a_move_that_was_recorded_late_changes_what_is_and_not_what_was(broken: 
 
 
 @quickly
+def test_a_move_that_does_not_come_is_taken_back(broken: tuple[Household, str]) -> None:
+    home, fault_id = broken
+    moving = {"service_id": home.service_id, "from_day": TOMORROW}
+    home.run(accounts.move_service, **moving, postcode="CD4 5EF")
+    home.pass_time(minutes=1)
+    home.run(accounts.move_service, **moving, line_id=home.line_id)
+    home.pass_time(hours=20)
+    home.look()
+    assert home.outcomes(fault_id)["mini_hub"] == "reactivate"
+    assert home.document().internet_on
+    assert recomputed(home, fault_id) <= {"equal", "overtaken"}
+
+
+@quickly
 def test_a_move_keeps_a_last_day_and_is_refused_where_it_cannot_be(home: Household) -> None:
     home.move_in()
     there = home.run(
@@ -178,7 +193,7 @@ def test_a_move_keeps_a_last_day_and_is_refused_where_it_cannot_be(home: Househo
     with pytest.raises(UnprocessableError, match="that line already"):
         home.run(accounts.move_service, **move, line_id=home.line_id)
     with pytest.raises(UnprocessableError, match="after the period"):
-        home.run(accounts.move_service, service_id=home.service_id, from_day=date(2026, 1, 5))
+        home.run(accounts.move_service, service_id=home.service_id, from_day=date(2026, 1, 4))
     with pytest.raises(NotFoundError):
         home.run(accounts.move_service, **move, line_id="nowhere")
     home.run(accounts.end_service, service_id=there.service_id, last_day=TODAY)
@@ -190,7 +205,6 @@ def test_a_move_keeps_a_last_day_and_is_refused_where_it_cannot_be(home: Househo
     assert (row.line_id, row.last_day) == (there.line_id, date(2026, 12, 31))
 
 
-@quickly
 def test_an_order_that_has_not_left_is_cancelled_by_the_move(home: Household) -> None:
     home.move_in()
     home.broken()
