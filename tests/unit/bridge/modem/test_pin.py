@@ -240,6 +240,17 @@ def test_where_the_tries_are_not_told_only_one_pin_is_tried_on_a_sim() -> None:
     drive({**LOCKED, 'AT+QPINC="SC"': "ERROR", **wrong}, scenario)
 
 
+def test_and_that_says_nothing_of_another_sim() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        for number in ("8944100030012345678F", "89860025128306012474"):
+            port.says["AT+QCCID"] = f"+QCCID: {number}"
+            with pytest.raises(SimError, match="wrong"):
+                await modem.unlock("1234")
+        assert port.sent.count(ENTER) == 2
+
+    drive({**LOCKED, 'AT+QPINC="SC"': "ERROR", ENTER: "+CME ERROR: 16"}, scenario)
+
+
 def test_what_was_kept_is_bounded_and_junk_is_forgotten() -> None:
     disk = Disk()
     memory = disk.memory()

@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 
-from firmware_bridge.errors import CommandError, CommandTimeoutError, ModemSilentError, UnsupportedError
+from firmware_bridge.errors import (
+    CommandError,
+    CommandTimeoutError,
+    ModemSilentError,
+    PortLostError,
+    UnsupportedError,
+)
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.huawei import HuaweiModem
 from firmware_bridge.modem.quectel import QuectelModem
@@ -210,3 +216,43 @@ def test_packet_service_is_asked_for_before_a_call_unless_it_is_there() -> None:
     for attached in ("+CGATT: 0", "+CGATT: 1"):
         says: dict[str, Answer] = {"AT+CGATT?": attached, "AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"'}
         drive({**says, "AT+CGACT?": ""}, scenario, driver=Modem)
+
+
+def test_a_command_whose_port_was_lost_is_not_repeated_by_itself() -> None:
+    async def main() -> None:
+        first, second = Scripted({"AT+CFUN=4": None}), Scripted(TEMPERATURE)
+        modem = open_driver(first, second)
+        call = asyncio.create_task(modem.set_radio(False))
+        await asyncio.sleep(0.1)
+        first.hang_up()
+        with pytest.raises(PortLostError):
+            await call
+        assert "AT+CFUN=4" not in second.sent
+        assert (await modem.temperature()).hottest == 33
+        await modem.close()
+
+    run_virtual(main())
+
+
+def test_a_modem_that_does_not_go_down_is_told_after_its_time() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        with pytest.raises(CommandError, match="not down after 65 s"):
+            await modem.power_off()
+        assert 65 <= asyncio.get_running_loop().time() < 66
+        port.says["AT+CSQ"] = "+CSQ: 21,99"
+        assert (await modem.signal()).rssi_dbm == -71
+
+    drive({"AT+QPOWD": ""}, scenario)
+
+
+def test_an_init_makes_every_refusal_worth_asking_again() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        for _ in range(2):
+            with pytest.raises(UnsupportedError):
+                await modem.temperature()
+        assert port.sent.count("AT+QTEMP") == 1
+        await modem.initialise()
+        port.says.update(TEMPERATURE)
+        assert (await modem.temperature()).hottest == 33
+
+    drive({}, scenario)
