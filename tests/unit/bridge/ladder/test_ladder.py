@@ -153,3 +153,10 @@ def test_a_reset_is_never_due_within_the_time_an_answer_speaks_for_the_modem(
         step = ladder.advance(now)
         if step.rung is not None and step.rung > Rung.OTHER_PORT:
             assert now - max(spoke.values()) >= PACE.healthy_s
+
+
+def test_a_port_that_is_lost_stays_lost_whatever_times_out_on_it_afterwards() -> None:
+    ladder = Ladder()
+    for evidence in (Evidence.PORT_LOST, Evidence.TIMED_OUT, Evidence.SILENT):
+        ladder.hear("at0", evidence, 0.0)
+    assert ladder.advance(0.0).rung is Rung.REOPEN  # there is no place to find on it

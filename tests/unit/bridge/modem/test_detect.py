@@ -47,6 +47,16 @@ def test_ports_are_known_by_usb_id_interface_and_place(tmp_path: Path) -> None:
     assert [port.device for port in at_ports(found)] == ["/dev/ttyUSB2", "/dev/ttyUSB3", "/dev/ttyACM0"]
 
 
+def test_the_identity_is_the_modem_s_and_not_its_hub_s(tmp_path: Path) -> None:
+    plug(tmp_path, "1-1", "2c7c:0125", {10: "ttyUSB2"})
+    hub = tmp_path / PCI
+    (hub / "idVendor").write_text("1d6b\n")
+    (hub / "idProduct").write_text("0002\n")
+    (hub / "bInterfaceNumber").write_text("00\n")
+    (found,) = find_ports(tmp_path)
+    assert (found.usb_id, found.interface) == ("2c7c:0125", 10)  # 0a in sysfs
+
+
 def test_the_names_of_udev_are_used_where_there_are_any(tmp_path: Path) -> None:
     plug(tmp_path, "1-1", "2c7c:0125", {2: "ttyUSB2"})
     link = tmp_path / "dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.2-port0"
@@ -108,10 +118,21 @@ def _opened(ports: dict[str, Scripted]) -> tuple[str, list[list[str]]]:
     return run_virtual(main())
 
 
+def test_the_maker_is_known_by_either_word() -> None:
+    assert _opened({"usb2": Scripted({**QUECTEL, "ATI": "ERROR"})})[0] == "quectel"
+    assert _opened({"usb2": Scripted({**QUECTEL, "AT+CGMI": "ERROR"})})[0] == "quectel"
+    assert _opened({"usb2": Scripted({})})[0] == "generic"
+
+
 def test_a_second_port_of_the_same_modem_is_initialised_too() -> None:
     family, sent = _opened({"usb2": Scripted(QUECTEL), "usb3": Scripted(QUECTEL)})
     assert family == "quectel"
     assert all("ATE0" in commands for commands in sent)
+
+
+def test_more_than_two_ports_are_not_held() -> None:
+    _, sent = _opened({f"usb{number}": Scripted(QUECTEL) for number in range(4)})
+    assert [bool(commands) for commands in sent] == [True, True, False, False]
 
 
 def test_a_port_of_another_modem_is_left_alone() -> None:

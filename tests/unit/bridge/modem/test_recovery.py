@@ -131,3 +131,42 @@ def test_cancelled_while_it_opens_it_passes_the_cancellation_on() -> None:
         assert task.cancelled()
 
     run_virtual(main())
+
+
+class _Deaf(Scripted):
+    """A port that takes what is written, or none of it, and says nothing."""
+
+    def __init__(self, *, takes: bool) -> None:
+        super().__init__({}, mute=True)
+        self.takes = takes
+        self.heard = b""
+        self.closed = 0
+
+    def write(self, data: bytes) -> None:
+        self.heard += data
+
+    async def drain(self) -> None:
+        if not self.takes:
+            await asyncio.sleep(86_400)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_every_port_is_told_to_restart_out_of_whatever_it_was_in_and_none_is_waited_for() -> None:
+    """ESC drops a message that was begun, CR ends a line: then the restart is a command of its own."""
+
+    async def main() -> None:
+        ports = {"usb2": _Deaf(takes=False), "usb3": _Deaf(takes=True)}
+        board = _Board(lambda: ModemSilentError("usb2", 5))
+        opener = RecoveringOpener(board.open_ports, opener=lambda name: ports[name])
+        started = asyncio.get_running_loop().time()
+        while not ports["usb3"].heard:
+            with pytest.raises(ModemSilentError):
+                await opener(PORTS)
+            await asyncio.sleep(5)
+        assert asyncio.get_running_loop().time() - started < 60
+        assert {port.heard for port in ports.values()} == {b"\x1b\rAT+CFUN=1,1\r"}
+        assert [port.closed for port in ports.values()] == [1, 1]
+
+    run_virtual(main())
