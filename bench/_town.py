@@ -1,6 +1,7 @@
 """A town for figures: one home made by the real services, copied in the database as often as wanted.
 
 Copies differ in ids and card numbers only, so what is measured runs over the very rows that the services write.
+`vary_homes` makes them differ in what rules look at, too, so that no figure rests on homes that are alike.
 """
 
 import itertools
@@ -35,12 +36,33 @@ from tests.unit.controller.household import Household
 IDS = "01990000-0000-7000-8000"
 CARDS = "89441100000000"
 _LEFT_ALONE = frozenset({"audit", "feed", "filter_lists"})
+# Of PostgreSQL; hashes of ids, so that every run is the same.
+_VARIED = (
+    (
+        "UPDATE line_events SET source = 'dslam' || (hashtext(line_id) & 7),"
+        " at = at - make_interval(secs => 5 + (hashtext(line_id || id) & 1023))"
+    ),
+    (
+        "INSERT INTO line_events (line_id, kind, at, source, cause, recorded_at)"
+        " SELECT line_id, kind, at - interval '37 minutes', source, cause, recorded_at FROM line_events"
+        " WHERE hashtext(line_id) & 3 = 0"
+    ),
+    (
+        "UPDATE services SET starts_on = starts_on - (hashtext(id) & 255),"
+        " product = CASE hashtext(id) & 1 WHEN 0 THEN product ELSE 'Ultrafast Fibre Plus' END"
+    ),
+    "UPDATE accounts SET holder_name = 'H. ' || id, email = id || '@example.org'",
+    "UPDATE plans SET purchased_at = purchased_at - make_interval(hours => hashtext(id) & 2047)",
+    "UPDATE faults SET reported_at = reported_at - make_interval(secs => hashtext(id) & 63)",
+    "UPDATE hub_assignments SET dispatched_at = dispatched_at - make_interval(hours => hashtext(hub_id) & 1023)",
+)
 _NUMBERS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :copies) SELECT i FROM n")
 
 
 def town_ids() -> Iterator[str]:
-    """Yield the ids of the first home, and of whatever is made later."""
-    return (f"{IDS}-{number:012d}" for number in itertools.count())
+    """Yield the ids of the first home, and of whatever is made later; threads may take from it beside each other."""
+    # A generator would be running already when the second thread asks.
+    return map(f"{IDS}-{{:012d}}".format, itertools.count())
 
 
 def found_home(database: Database, *, plans: int = 2) -> Household:
@@ -58,11 +80,25 @@ def copy_home(database: Database, copies: int) -> None:
         for table in SQLModel.metadata.sorted_tables:
             if table.name not in _LEFT_ALONE and copies > 0:
                 _copy_table(connection, table, copies)
+    _settle(database)
+
+
+def _settle(database: Database) -> None:
+    """Let nothing of what was prepared be left for the measured work to wait for."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
         if database.engine.dialect.name == "postgresql":
-            # What copying left for the disk is not the measured work's to wait for.
+            connection.execute(text("VACUUM ANALYZE"))
             connection.execute(text("CHECKPOINT"))
+        else:
+            connection.execute(text("ANALYZE"))
+
+
+def vary_homes(database: Database) -> None:
+    """Let homes differ, on PostgreSQL: drops and when they were, products, names, plans, reports, hubs."""
+    with database.engine.begin() as connection:
+        for each in _VARIED:
+            connection.execute(text(each))
+    _settle(database)
 
 
 def id_in(id_: str, number: int) -> str:

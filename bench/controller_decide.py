@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from sqlmodel import Session
 
-from bench._town import copy_home, found_home, id_in, town_ids
+from bench._town import copy_home, found_home, id_in, town_ids, vary_homes
 from bench.controller import figure, quantile
 from controller.cli.serve import COLLECT_AFTER
 from controller.domain.facts import LineEventKind, Symptom
@@ -107,12 +107,16 @@ def measure_due(home: Household, homes: int) -> float:
 
 
 def measure_outage(server: str) -> float:
-    """Return how many open faults a second are decided again after an outage that covers them all was declared."""
+    """Return how many open faults a second are decided again after an outage that covers them all was declared.
+
+    No two homes are alike.
+    """
     database = open_town(server, "outage")
     home = found_home(database)
     home.drop(5)
     home.report()
     copy_home(database, FAULTS - 1)
+    vary_homes(database)
     home.pass_time(minutes=5)
     covered = [id_in(home.line_id, number) for number in range(FAULTS)]
     home.run(outages.declare, line_ids=covered, from_at=home.now - timedelta(hours=30), override="a bench")
