@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, Boolean, CursorResult, Date, Float, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Connection, CursorResult, Date, Float, Integer, String, Table
 from sqlmodel import Session
 from sqlmodel.sql.sqltypes import AutoString
 
+from controller.services import sending
 from controller.tables.columns import UtcDateTime
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -53,17 +54,24 @@ class Bulk:
 
     def run(self, session: Session, rows: Iterable[Sequence[Any]]) -> CursorResult[Any]:
         """Execute it over the rows; instants are aware datetimes or None. Raises ValueError for a naive one."""
-        connection = session.connection()
-        given = list(rows)
+        connection = sending.connection_of(session)
+        return connection.exec_driver_sql(*self._statement(connection, list(rows)))
+
+    def send(self, session: Session, rows: Iterable[Sequence[Any]]) -> None:
+        """Write the rows, see `run`, where nothing is asked back (`sending.py`)."""
+        text, (parameter,) = self._statement(sending.connection_of(session), list(rows))
+        sending.write(session, text, parameter)
+
+    def _statement(self, connection: Connection, given: list[Sequence[Any]]) -> tuple[str, tuple[str]]:
         for place in self._instants:
             for row in given:
                 if row[place] is not None and row[place].tzinfo is None:
                     raise ValueError(f"a naive datetime is no instant: {row[place]!r}")
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self._postgresql, (_ENCODER.encode(given).decode(),))
+            return self._postgresql, (_ENCODER.encode(given).decode(),)
         if self._instants:
             given = [self._with_texts(row) for row in given]
-        return connection.exec_driver_sql(self._sqlite, (_ENCODER.encode(given).decode(),))
+        return self._sqlite, (_ENCODER.encode(given).decode(),)
 
     def _with_texts(self, row: Sequence[Any]) -> list[Any]:
         changed = list(row)

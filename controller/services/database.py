@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 from uuid6 import uuid7
 
-from controller.services import journal, lists, retention, schema
+from controller.services import journal, lists, retention, schema, sending
 from controller.services.actor import Actor
 from controller.services.errors import DatabaseBusyError, DatabaseError, DatabaseUnreachableError
 from controller.services.policy import Policy
@@ -192,7 +192,9 @@ def open_engine(url: str, pool_size: int = POSTGRESQL_THREADS) -> Engine:
     """Return an engine with our settings for a normalised URL. Raises DatabaseUnreachableError for a path of no use."""
     documents = {"json_serializer": _document, "json_deserializer": msgspec.json.decode}
     if url.startswith("postgresql"):
-        return create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, **documents)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, **documents)
+        sending.watch(engine)
+        return engine
     database = make_url(url).database
     in_memory = database in {None, "", ":memory:"}
     if not in_memory:

@@ -10,7 +10,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from controller.domain.facts import Facts
@@ -21,13 +20,16 @@ from controller.services import (
     endings,
     gather,
     journal,
+    on_record,
     owed,
     promises,
     rows,
+    sending,
     sims,
 )
 from controller.services import reasons as reason_rows
 from controller.services.actor import Actor
+from controller.services.on_record import OnRecord
 from controller.services.outcome import AccountOutcome, FaultOutcome, Order, SimOutcome, outcome_of
 from controller.services.telling import Telling, owe_many
 
@@ -71,11 +73,11 @@ def _lock(session: Session, account_ids: Iterable[str]) -> None:
     """On PostgreSQL two transactions that change facts of one account decide one after the other."""
     session.flush()
     if rows.is_postgresql(session):
-        session.connection().execute(_LOCKS, {"ids": sorted(set(account_ids))})
+        sending.send(session, _LOCKS, (sorted(set(account_ids)),))
 
 
-_LOCKS: Final = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended(id, 42)) FROM (SELECT id FROM unnest(CAST(:ids AS text[])) AS id"
+_LOCKS: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended(id, 42)) FROM (SELECT id FROM unnest(%s::text[]) AS id"
     " ORDER BY id) AS sorted"
 )
 
@@ -92,12 +94,20 @@ def _not_before(facts: Facts, now: datetime) -> datetime:
 def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequence[rows.Found], now: datetime) -> None:
     """Write what differs from what is on record, noun by noun."""
     of_faults = [fault for each in outcomes for fault in each.faults]
-    decisions.record_many(session, {each.fault.fault_id: each.decisions for each in of_faults if each.decisions}, now)
+    found = on_record.read(
+        session,
+        fault_ids=[each.fault.fault_id for each in of_faults],
+        hub_ids={hub_id for each in outcomes for hub_id in each.hubs},
+        sim_ids={sim_id for each in outcomes for sim_id in each.sims},
+        now=now,
+    )
+    made = {each.fault.fault_id: each.decisions for each in of_faults if each.decisions}
+    decisions.record_many(session, made, found, now)
     _follow_orders(session, outcomes, now)
-    withdrawn = promises.follow(session, of_faults, now)
-    _refuse(session, of_faults, withdrawn, now)
-    endings.follow(session, of_faults, now)
-    _follow_targets(session, outcomes, states, now)
+    withdrawn = promises.follow(session, of_faults, found, now)
+    _refuse(session, of_faults, withdrawn, found, now)
+    endings.follow(session, of_faults, found, now)
+    _follow_targets(session, outcomes, states, found, now)
     promises.observe(session, _perhaps_ready(outcomes, states), now)
     endings.close(session, of_faults, now)
 
@@ -131,7 +141,9 @@ def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: da
             dispatch.cancel(session, fault_id, now)
 
 
-def _refuse(session: Session, outcomes: Sequence[FaultOutcome], withdrawn: Container[str], now: datetime) -> None:
+def _refuse(
+    session: Session, outcomes: Sequence[FaultOutcome], withdrawn: Container[str], found: OnRecord, now: datetime
+) -> None:
     """Tell customers why not, and how to contest (T§15): once the tests are done, or what was promised is withdrawn."""
     told = [
         Telling(
@@ -143,11 +155,15 @@ def _refuse(session: Session, outcomes: Sequence[FaultOutcome], withdrawn: Conta
         for each in outcomes
         if each.refusal is not None and (each.refusal.is_final or each.fault.fault_id in withdrawn)
     ]
-    owe_many(session, told, now)
+    owe_many(session, told, now, found)
 
 
 def _follow_targets(
-    session: Session, outcomes: Sequence[AccountOutcome], states: Sequence[rows.Found], now: datetime
+    session: Session,
+    outcomes: Sequence[AccountOutcome],
+    states: Sequence[rows.Found],
+    found: OnRecord,
+    now: datetime,
 ) -> None:
     """Make reasons, SIMs and documents what the outcomes say."""
     hubs = {hub_id: hub for each in outcomes for hub_id, hub in each.hubs.items()}
@@ -155,7 +171,7 @@ def _follow_targets(
     ours = [row for row in states if row.id in mobile and _is_ours(row, mobile)]
     due = {("hub", hub_id): hub.reasons for hub_id, hub in hubs.items()}
     due |= {("sim", row.id): mobile[row.id][1].reasons for row in ours}
-    changed = reason_rows.replace_many(session, due, now)
+    changed = reason_rows.replace_many(session, due, found, now)
     wanted = [(row, mobile[row.id][1].intended, mobile[row.id][1].deadline) for row in ours]
     of_hubs = [(row, hubs[row.hub_id]) for row in states if row.hub_id in hubs]
     wanted += [(row, {"state": hub.state.value}, hub.deadline) for row, hub in of_hubs]
@@ -163,7 +179,7 @@ def _follow_targets(
     intended = sims.intend_many(session, now, wanted, of_sims)
     # What changed a SIM was told with it.
     folds = {hub_id: (hub.state, hub.deadline) for hub_id, hub in hubs.items()}
-    composed = desired.set_folds(session, folds, now)
+    composed = desired.set_folds(session, folds, found, now)
     untold = {target: each for target, each in changed.items() if target[1] not in intended}
     reason_rows.tell(session, untold, composed)
 

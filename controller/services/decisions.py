@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from controller.domain.decisions import Decision, Question, to_json
 from controller.services import journal, rows
+from controller.services.on_record import Decided, OnRecord
 from controller.tables.faults import DecisionRow
 
-_COMPARED: Final = ("id", "fault_id", "question", "outcome", "code", "target", "clause", "basis", "flags")
 
-
-def record_many(session: Session, made: Mapping[str, Sequence[Decision]], now: datetime) -> None:
+def record_many(session: Session, made: Mapping[str, Sequence[Decision]], found: OnRecord, now: datetime) -> None:
     """Keep each fault's decisions that differ from the present ones in outcome, reason, target or clause.
 
     An equal one is no news: the stored one goes on standing for the same facts.
     """
-    present = {
-        (row.fault_id, *_about(row.question, row.target)): row
-        for row in rows.read(session, DecisionRow, "fault_id", made, rows.present, columns=_COMPARED)
-    }
+    present = {(row.fault_id, *_about(row.question, row.target)): row for row in found.decisions}
     superseded: dict[str, dict[str, Any]] = {}
     new: list[dict[str, Any]] = []
     for fault_id, decisions in made.items():
@@ -71,7 +67,7 @@ def _about(question: str, target: str | None) -> tuple[str, str | None]:
     return question, target if question == Question.BACKUP.value else None
 
 
-def _same(row: rows.Found, decision: Decision) -> bool:
+def _same(row: Decided, decision: Decision) -> bool:
     return (row.outcome, row.code, row.target, row.clause, row.basis, row.flags) == (
         decision.outcome.value,
         decision.code,

@@ -1,21 +1,20 @@
 """The desired document of a hub, in business words: one document, one number (decision 3)."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlmodel import Session
 
 from controller.domain.sim import SimState as Due
-from controller.services import journal, lists, owed, rows
+from controller.services import journal, lists, on_record, owed, rows
 from controller.services.actor import Actor
 from controller.services.bulk import Bulk
 from controller.services.errors import NotFoundError
-from controller.services.fact_reading import Reading, Source
 from controller.services.lists import ListView
-from controller.tables.hubs import HubRequest, HubSim, HubState
+from controller.services.on_record import Asked, Document, Ingredients, NamedList, OnRecord
+from controller.tables.hubs import HubRequest, HubState
 
 NOUN: Final = "hubs"
 # A number further ahead than this was never given by a controller.
@@ -27,7 +26,6 @@ _PUBLISHED: Final = Bulk(
     "UPDATE hub_states SET published_revision = r.revision FROM {rows}"
     " WHERE hub_states.hub_id = r.hub AND hub_states.published_revision < r.revision",
 )
-_COMPOSED: Final = ("hub_id", "version", "revision", "desired", "controls")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +96,19 @@ def refresh_many(session: Session, hub_ids: Iterable[str], now: datetime) -> dic
     return {hub_id: _document(row, renew_before) for hub_id, row in found.items()}
 
 
-def _compose(session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime) -> frozenset[str]:
+def _compose(
+    session: Session,
+    wanted: Sequence[tuple[Any, str, datetime | None]],
+    now: datetime,
+    given: Ingredients | None = None,
+) -> frozenset[str]:
     """Compose the documents of hubs: (row, state, deadline) of each; what changes is numbered anew, and owed.
 
-    Returns the hubs whose document changed.
+    What they are composed of is read unless it is `given`. Returns the hubs whose document changed.
     """
     policy = journal.policy_of(session)
-    contents = _contents(session, wanted, now)
+    found = on_record.ingredients(session, [row.hub_id for row, _, _ in wanted], now) if given is None else given
+    contents = _contents(wanted, found, policy.apn)
     changes: dict[str, dict[str, Any]] = {}
     for row, _, _ in wanted:
         content = contents[row.hub_id]
@@ -142,20 +146,26 @@ def published_many(session: Session, revisions: Mapping[str, int]) -> None:
     """Record that the broker took revisions: hub to revision. Delivery is proved only by what the hub reports."""
     if revisions:
         session.flush()
-        _PUBLISHED.run(session, sorted(revisions.items()))
+        _PUBLISHED.send(session, sorted(revisions.items()))
 
 
-def set_folds(session: Session, folds: Mapping[str, tuple[Due, datetime | None]], now: datetime) -> frozenset[str]:
+def set_folds(
+    session: Session, folds: Mapping[str, tuple[Due, datetime | None]], found: OnRecord, now: datetime
+) -> frozenset[str]:
     """Set what the folds over open reasons give: hub to (state, deadline). Returns the hubs with a new document.
 
     Only a hub whose state changes is composed anew; leases, requests and lists have marks of their own.
     """
     wanted = []
-    for row in rows.read(session, HubState, "hub_id", folds, columns=_COMPOSED, for_update=True):
+    for row in sorted(found.documents, key=_hub_of):
         due, deadline = folds[row.hub_id]
         if row.desired.get("state") != due.value:
             wanted.append((row, due.value, deadline))
-    return _compose(session, wanted, now) if wanted else frozenset()
+    return _compose(session, wanted, now, found.ingredients) if wanted else frozenset()
+
+
+def _hub_of(row: Document) -> str:
+    return row.hub_id
 
 
 def ask(session: Session, actor: Actor, now: datetime, *, hub_id: str, kind: str, lasts: timedelta) -> HubRequest:
@@ -187,64 +197,40 @@ def state_of(session: Session, hub_id: str) -> HubState:
 
 
 def _contents(
-    session: Session, wanted: Sequence[tuple[Any, str, datetime | None]], now: datetime
+    wanted: Sequence[tuple[Any, str, datetime | None]], given: Ingredients, apn: str
 ) -> dict[str, dict[str, Any]]:
-    hub_ids = [row.hub_id for row, _, _ in wanted]
-    held = _HELD.run(session, hubs=hub_ids, now=now)
-    sims, asked = rows.grouped(held["sims"], "hub_id"), rows.grouped(held["asked"], "hub_id")
-    named: dict[str, list[dict[str, Any]]] = {}
+    sims, asked = rows.grouped(given.sims, "hub_id"), rows.grouped(given.asked, "hub_id")
+    levels = {each.level: each.categories for each in given.levels}
+    newest = {each.category: each for each in sorted(given.lists, key=_age)}
     found = {}
     for row, state, _ in wanted:
-        level = json.dumps(_level(row.controls))
-        if level not in named:
-            named[level] = [asdict(each) for each in lists.of_level(session, *_level(row.controls))]
+        refused = lists.refused_categories(*_level(row.controls), levels)
         found[row.hub_id] = {
             "state": state,
             "internet_on": state == Due.ACTIVE.value,
             "iccids": sorted(sim.iccid for sim in sims.get(row.hub_id, ())),
-            "apn": journal.policy_of(session).apn,
+            "apn": apn,
             "controls": dict(row.controls),
-            "lists": named[level],
+            "lists": [
+                {"category": category, "digest": each.digest, "size": each.size}
+                for category, each in newest.items()
+                if category in refused
+            ],
             "requests": [_request(each) for each in sorted(asked.get(row.hub_id, ()), key=_order)[:MOST_REQUESTS]],
         }
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InHub:
-    """A SIM that is in a hub."""
-
-    hub_id: str
-    iccid: str
+def _age(each: NamedList) -> tuple[str, datetime, str]:
+    """Order lists by category, the newest of each last."""
+    return each.category, each.imported_at, each.digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A request that a hub may still begin, or has begun."""
-
-    hub_id: str
-    id: str
-    kind: str
-    expires_at: datetime
-
-
-_HELD: Final = Reading(
-    {
-        "sims": Source(_InHub, HubSim, "t.hub_id {hubs} AND t.superseded_at IS NULL AND t.until IS NULL"),
-        "asked": Source(
-            _Asked, HubRequest, "t.hub_id {hubs} AND t.state IN ('asked', 'begun') AND t.expires_at > {now}"
-        ),
-    },
-    keys=("hubs",),
-    values=("now",),
-)
-
-
-def _order(request: _Asked) -> str:
+def _order(request: Asked) -> str:
     return request.id
 
 
-def _request(request: _Asked) -> dict[str, str]:
+def _request(request: Asked) -> dict[str, str]:
     return {"id": request.id, "kind": request.kind, "expires_at": request.expires_at.isoformat()}
 
 

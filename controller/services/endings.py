@@ -4,30 +4,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session
 
 from controller.domain.ending import Benefit, Ending, EndingState
 from controller.domain.facts import Fault
-from controller.services import alarms, journal, notices, promises, rows, versions
+from controller.services import alarms, journal, notices, promises, versions
 from controller.services import reasons as reason_rows
+from controller.services.on_record import TO_CONFIRM, OnRecord, Told
 from controller.services.outcome import FaultOutcome
 from controller.services.telling import Telling, owe_many
-from controller.tables import alarms as alarm_rows
 from controller.tables import faults
 
-TO_CONFIRM: Final = "ending_to_confirm"
 _KEPT: Final = frozenset({EndingState.HELD, EndingState.NOT_ENDING})
 _LASTING: Final = frozenset({EndingState.TELL, EndingState.WAITING, EndingState.HELD, EndingState.CONFIRM})
 
 
-def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
+def follow(session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime) -> None:
     """Owe, withdraw or hold what the endings of faults ask for."""
-    owe_many(session, [telling for each in outcomes for telling in _tellings(each.fault, each.endings, now)], now)
-    for fault_id in _told_in_vain(session, outcomes, now):
+    tellings = [telling for each in outcomes for telling in _tellings(each.fault, each.endings, now)]
+    owe_many(session, tellings, now, found)
+    for fault_id in _told_in_vain(outcomes, found, now):
         if notices.withdraw(session, fault_id, "switch_off", now):
             notices.owe(session, fault_id, "switch_off_withdrawn", now, since=now)
-    _ask_people(session, outcomes, now)
+    _ask_people(session, outcomes, found, now)
 
 
 def close(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
@@ -49,14 +48,16 @@ def _is_over(outcome: FaultOutcome, now: datetime) -> bool:
     return not any(end.state in _LASTING for end in outcome.endings)
 
 
-def _told_in_vain(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> list[str]:
+def _told_in_vain(outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime) -> list[str]:
     """Return the faults whose switch-off was announced for a time to come and does not happen after all.
 
     Another fault holds the benefit, or it is owed again: not fixed after all, a bill paid, a suspicion cleared.
     """
     kept = {each.fault.fault_id: each.endings for each in outcomes if _is_kept(each.endings)}
-    found = rows.read(session, faults.Notice, "fault_id", kept, _is_standing, kind="switch_off")
-    return sorted({row.fault_id for row in found if _is_held(kept[row.fault_id]) or now < _named_time(row)})
+    standing = [
+        row for row in found.told if row.kind == "switch_off" and row.state != "withdrawn" and row.fault_id in kept
+    ]
+    return sorted({row.fault_id for row in standing if _is_held(kept[row.fault_id]) or now < _named_time(row)})
 
 
 def _is_kept(found: Sequence[Ending]) -> bool:
@@ -68,38 +69,24 @@ def _is_held(found: Sequence[Ending]) -> bool:
     return any(end.state is EndingState.HELD for end in found)
 
 
-def _named_time(row: rows.Found) -> datetime:
+def _named_time(row: Told) -> datetime:
     """Return the switch-off that a notice named; one that has passed was no empty word."""
     return datetime.fromisoformat(row.facts["at"])
 
 
-def _is_standing(table: Table) -> ColumnElement[bool]:
-    return table.c.state != "withdrawn"
-
-
-def _ask_people(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> None:
+def _ask_people(session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime) -> None:
     """Raise an alarm for each fault whose ending waits for a person, and clear it once none does."""
-    found = rows.read(session, alarm_rows.Alarm, "key", _ids(outcomes), _is_open, kind=TO_CONFIRM, noun="fault")
-    known = {row.key for row in found}
     new: dict[str, str] = {}
     for each in outcomes:
         fault_id = each.fault.fault_id
         confirm = [end for end in each.endings if end.state is EndingState.CONFIRM]
-        if confirm and fault_id not in known:
+        if confirm and fault_id not in found.to_confirm:
             what = " and ".join(end.benefit.value for end in confirm)
             new[fault_id] = f"{what} of fault {fault_id} waits for a person's confirmation: {confirm[0].reason}"
-        elif not confirm and fault_id in known:
+        elif not confirm and fault_id in found.to_confirm:
             alarms.clear(session, TO_CONFIRM, "fault", fault_id, now=now)
     if new:
         alarms.raise_many(session, TO_CONFIRM, "fault", new, severity="major", now=now)
-
-
-def _ids(outcomes: Sequence[FaultOutcome]) -> list[str]:
-    return [each.fault.fault_id for each in outcomes]
-
-
-def _is_open(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.cleared_at.is_(None))
 
 
 def _tellings(fault: Fault, found: Sequence[Ending], now: datetime) -> Iterator[Telling]:

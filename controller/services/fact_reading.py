@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Boolean, Column, Table
 from sqlmodel import Session, SQLModel
 
 from controller.domain.facts import NOT_SUPERSEDED
-from controller.services import rows
+from controller.services import rows, sending
 from controller.services.bulk import sqlite_instant
 from controller.tables.columns import UtcDateTime
 
@@ -70,7 +70,7 @@ class Reading:
         session.flush()
         parameters: dict[str, Any] = {name: _ENCODER.encode(sorted(given[name])).decode() for name in self._keys}
         parameters |= {name: given[name] if is_pg else sqlite_instant(given[name]) for name in self._values}
-        found = session.connection().exec_driver_sql(self._texts[is_pg], parameters).one()
+        (found,) = sending.fetch(session, self._texts[is_pg], parameters)
         return {
             name: [] if text is None else decoder.decode(text)
             for (name, decoder), text in zip(self._decoders.items(), found, strict=True)

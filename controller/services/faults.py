@@ -71,7 +71,7 @@ def report(
         raise UnprocessableError("the line has no service", remedy="start a service on it first")
     if at > now:
         raise UnprocessableError("a report can't lie in the future", remedy="send reported_at up to now")
-    row = versions.add(
+    row = versions.send(
         session,
         Fault(
             id=journal.new_id(session),

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import Session
 
+from controller.services import sending
 from controller.services.actor import Actor
 from controller.services.policy import Policy
 
@@ -95,7 +95,7 @@ def write(session: Session, actor: Actor, now: datetime) -> None:
         return
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        sending.send(session, "SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     from controller.services import audit, feed
 
     audit.append(session, journal.audit, actor, now)

@@ -142,7 +142,7 @@ class _View:
         is_open = promise.ready_at is None and not promise.goodwill
         is_late = is_open and self._now > promise.due_at
         return Late(
-            promise=Promise(**promise._mapping),  # noqa: SLF001  # SQLAlchemy's public name for it
+            promise=Promise(**promise._asdict()),
             fault=self._faults[promise.fault_id],
             cause=cause,
             share_left=max(0.0, min(1.0, left)),

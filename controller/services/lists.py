@@ -176,10 +176,19 @@ def of_level(
     `overrides` of a household say of a category that it is refused (true) or not (false), whatever the level says.
     """
     row = None if level == CUSTOM else session.get(FilterLevel, level)
-    refused = set(categories if level == CUSTOM else row.categories if row is not None else ())
-    for category, is_refused in (overrides or {}).items() if level != "off" else ():
-        (refused.add if is_refused else refused.discard)(category)
+    levels = {} if row is None else {level: row.categories}
+    refused = refused_categories(level, categories, overrides or {}, levels)
     return in_force(session, refused) if refused else ()
+
+
+def refused_categories(
+    level: str, picked: Collection[str], overrides: Mapping[str, bool], levels: Mapping[str, Collection[str]]
+) -> set[str]:
+    """Return what a household refuses, see `of_level`; `levels` are those there are, each with its categories."""
+    refused = set(picked if level == CUSTOM else levels.get(level, ()))
+    for category, is_refused in overrides.items() if level != "off" else ():
+        (refused.add if is_refused else refused.discard)(category)
+    return refused
 
 
 def body_of(session: Session, actor: Actor, now: datetime, *, digest: str) -> bytes:

@@ -127,7 +127,7 @@ def _mark(session: Session, marks: Iterable[tuple[str, str, datetime | None, dat
     # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
     first = int(now.timestamp() * 1_000_000)
     in_order = sorted(merged)
-    _MARK.run(session, [(*each, first, *merged[each]) for each in in_order])
+    _MARK.send(session, [(*each, first, *merged[each]) for each in in_order])
 
 
 def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:

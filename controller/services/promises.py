@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from controller.domain import promise
 from controller.domain.ending import Benefit
 from controller.services import alarms, journal, notices, owed, reasons, rows
+from controller.services.on_record import AT_RISK, OnRecord, Promised
 from controller.services.outcome import FaultOutcome, Hour
 from controller.services.reasons import Target
 from controller.services.rows import Found
@@ -20,26 +21,25 @@ from controller.tables.hubs import HubState
 from controller.tables.sims import SimState
 
 NOUN: Final = "promises"
-AT_RISK: Final = "promise_at_risk"
 _READY_NOTICES: Final = {Benefit.MINI_HUB.value: "ready_plug_in", Benefit.BACKUP.value: "backup_on"}
 
 
-def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) -> frozenset[str]:
+def follow(session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime) -> frozenset[str]:
     """Make the promises that are due, take ended ones up again, and end those that are not owed any more.
 
     Returns the faults of which a promise was withdrawn.
     """
-    present = _present(session, [each.fault.fault_id for each in outcomes if each.hours])
+    present = {(row.fault_id, row.benefit): row for row in found.promises}
     made: list[dict[str, Any]] = []
     again: dict[str, dict[str, Any]] = {}
     marks: list[tuple[str, datetime | None, datetime]] = []
-    ended: list[tuple[str, Benefit]] = []
+    ended: list[Promised] = []
     for outcome in outcomes:
         for benefit, hour in outcome.hours.items():
             fault_id = outcome.fault.fault_id
             row = present.get((fault_id, benefit.value))
             if hour is None:
-                ended += [(fault_id, benefit)] if row is not None and row.ended_at is None else []
+                ended += [row] if row is not None and row.ended_at is None else []
                 continue
             if row is not None and (row.ended_at is None or row.end == "kept"):
                 continue
@@ -53,8 +53,9 @@ def follow(session: Session, outcomes: Sequence[FaultOutcome], now: datetime) ->
     rows.add(session, Promise, made)
     rows.change(session, Promise, again)
     owed.mark_many(session, NOUN, marks, now=now)
-    end_many(session, ended, "not_owed", now)
-    return frozenset(fault_id for fault_id, _ in ended)
+    _end(session, ended, "not_owed", now)
+    _clear_alarms(session, [row.id for row in ended if row.id in found.at_risk], now)
+    return frozenset(row.fault_id for row in ended)
 
 
 def _values(id_: str, fault_id: str, benefit: Benefit, hour: Hour) -> dict[str, Any]:
@@ -72,23 +73,32 @@ def end_many(session: Session, which: Iterable[tuple[str, Benefit]], how: str, n
     """End open promises: not_owed, over."""
     wanted = {(fault_id, benefit.value) for fault_id, benefit in which}
     present = _present(session, {fault_id for fault_id, _ in wanted})
-    _end(session, [row for key, row in present.items() if key in wanted and row.ended_at is None], how, now)
+    ended = [row for key, row in present.items() if key in wanted and row.ended_at is None]
+    _end(session, ended, how, now)
+    _clear_alarms(session, _at_risk(session, ended), now)
 
 
-def _end(session: Session, ended: Sequence[Found], how: str | None, now: datetime, **more: Any) -> None:
-    """End promises, whose alarms are over with them; `how` None: kept, or late."""
+def _end(session: Session, ended: Sequence[Found | Promised], how: str | None, now: datetime, **more: Any) -> None:
+    """End promises, whose alarms are to be cleared with them; `how` None: kept, or late."""
     rows.change(
         session,
         Promise,
         {row.id: {"ended_at": now, "end": how or _how(row, now), "version": row.version + 1, **more} for row in ended},
     )
+    owed.withdraw_many(session, NOUN, [row.id for row in ended])
+
+
+def _at_risk(session: Session, ended: Sequence[Found]) -> list[str]:
     ids = [row.id for row in ended]
-    owed.withdraw_many(session, NOUN, ids)
-    for alarm in rows.read(session, Alarm, "key", ids, _is_uncleared, kind=AT_RISK, noun="promise"):
-        alarms.clear(session, AT_RISK, "promise", alarm.key, now=now)
+    return [each.key for each in rows.read(session, Alarm, "key", ids, _is_uncleared, kind=AT_RISK, noun="promise")]
 
 
-def _how(row: Found, now: datetime) -> str:
+def _clear_alarms(session: Session, promise_ids: Sequence[str], now: datetime) -> None:
+    for promise_id in promise_ids:
+        alarms.clear(session, AT_RISK, "promise", promise_id, now=now)
+
+
+def _how(row: Found | Promised, now: datetime) -> str:
     """Name the end of a promise that is ready at `now`."""
     hour = promise.Promise(reported_at=row.made_at, due_at=row.due_at, alarms_at=())
     standing = promise.standing_of(hour, now, now, is_goodwill=row.goodwill)
@@ -130,6 +140,7 @@ def observe(session: Session, fault_ids: Iterable[str], now: datetime) -> None:
     on = _on(session, {target for targets in held.values() for target in targets})
     ready = [row for row in waiting if _is_ready(held.get(row.fault_id, set()), row.benefit, on)]
     _end(session, ready, None, now, ready_at=now)
+    _clear_alarms(session, _at_risk(session, ready), now)
     for row in ready:
         journal.audited(session, "fault", row.fault_id, "ready", benefit=row.benefit)
         journal.changed(session, "fault", row.fault_id, "ready", benefit=row.benefit)

@@ -9,19 +9,22 @@ from sqlmodel import Session, col, select
 
 from controller.domain.sim import Reason
 from controller.services import journal, rows
+from controller.services.on_record import OnRecord
 from controller.tables.faults import ReasonRow
 
 # What is on: its noun (hub or sim) and its id.
 Target = tuple[str, str]
 
 
-def replace_many(session: Session, wanted: Mapping[Target, Sequence[Reason]], now: datetime) -> dict[Target, list[str]]:
+def replace_many(
+    session: Session, wanted: Mapping[Target, Sequence[Reason]], found: OnRecord, now: datetime
+) -> dict[Target, list[str]]:
     """Make the open reasons of each target exactly those due now: opens what is new, closes what is gone.
 
     Returns what is open now of each target of which something changed, for `tell` or for whoever tells of the target.
     """
     present: dict[Target, dict[tuple[str, str], str]] = {target: {} for target in wanted}
-    for row in rows.read(session, ReasonRow, "target", [key for _, key in wanted], _is_open):
+    for row in found.reasons:
         if (row.noun, row.target) in present:
             present[row.noun, row.target][row.kind, row.reason] = row.id
     closed: dict[str, dict[str, Any]] = {}

@@ -2,43 +2,49 @@
 
 A statement is built once a table and engine and keeps its text whatever the number of keys or rows, so that it is
 prepared once on PostgreSQL. What is written goes as one JSON parameter (`bulk.py`): a row costs this process some
-2 us that way, and some 28 as one of many sets of parameters. What the session holds of a row that changes here is
-read again when it is looked at next.
+2 us that way, and some 28 as one of many sets of parameters. It is sent, and waited for later (`sending.py`). What the
+session holds of a row that changes here is read again when it is looked at next.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    Row,
+    Dialect,
     String,
     Table,
     any_,
     bindparam,
     cast,
-    delete,
     func,
     or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql import Delete, Select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.sql import Select
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Session, SQLModel
 
+from controller.services import sending
 from controller.services.bulk import Bulk, column_types
 
 Model = type[SQLModel]
 Condition = Callable[[Table], ColumnElement[bool]]
-Found = Row[Any]
+# A row's columns by name.
+Found: TypeAlias = Any
 T = TypeVar("T")
 
 KEYS_A_STATEMENT: Final = 1000
 _KEY: Final = "key_"
+_IS_POSTGRESQL: Final = "rows.is_postgresql"
 _ENCODER: Final = msgspec.json.Encoder()
+_DIALECT: Final[Dialect] = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy doesn't declare it
 
 
 def table_of(model: Model) -> Table:
@@ -89,7 +95,7 @@ def read(
     for start in range(0, len(wanted), KEYS_A_STATEMENT):
         given = keys_given(wanted[start : start + KEYS_A_STATEMENT])
         asked = {"keys": given, **fixed, **(values or {})}
-        found.extend(session.connection().execute(_selection(shape), asked).all())
+        found.extend(_read(session, _selection(shape), asked))
     return found
 
 
@@ -108,7 +114,65 @@ def read_either(
     session.flush()
     statement = _alternative(model, tuple(keys), columns, for_update=for_update, postgresql=is_postgresql(session))
     given = {name: keys_given(sorted(of_column)) for name, of_column in keys.items()}
-    return list(session.connection().execute(statement, given).all())
+    return _read(session, statement, given)
+
+
+def _read(session: Session, statement: Select[Any], given: Mapping[str, Any]) -> list[Found]:
+    connection = sending.connection_of(session)
+    if connection.dialect.name != "postgresql":
+        return list(connection.execute(statement, given).all())
+    return _in_driver_form(statement).fetch(session, given)
+
+
+@dataclass(frozen=True, slots=True)
+class _DriverForm:
+    """A selection as the driver of PostgreSQL takes it: SQLAlchemy's own steps would be most of a look-up's cost."""
+
+    text: str
+    constants: Mapping[str, Any]
+    given: Mapping[str, Callable[[Any], Any]]
+    taken: Sequence[tuple[int, Callable[[Any], Any]]]
+    row: Callable[[Iterable[Any]], Found]
+
+    def fetch(self, session: Session, given: Mapping[str, Any]) -> list[Found]:
+        asked = {**self.constants, **given}
+        for name, process in self.given.items():
+            asked[name] = process(asked[name])
+        found = sending.fetch(session, self.text, asked)
+        if self.taken:
+            found = [self._processed(row) for row in found]
+        return list(map(self.row, found))
+
+    def _processed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        changed = list(row)
+        for place, process in self.taken:
+            changed[place] = process(changed[place])
+        return tuple(changed)
+
+
+def _named(names: Iterable[str]) -> Callable[[Iterable[Any]], Found]:
+    row: Any = namedtuple("Found", [*names])  # type: ignore[misc]  # noqa: PYI024  # its names are data
+    make: Callable[[Iterable[Any]], Found] = row._make  # a public name of named tuples
+    return make
+
+
+def _impl(column: ColumnElement[Any]) -> TypeEngine[Any]:
+    return column.type.dialect_impl(_DIALECT)
+
+
+@cache
+def _in_driver_form(statement: Select[Any]) -> _DriverForm:
+    compiled = statement.compile(dialect=_DIALECT)
+    columns = list(statement.selected_columns)
+    taken = [(place, _impl(each).result_processor(_DIALECT, None)) for place, each in enumerate(columns)]
+    given = {name: _impl(each).bind_processor(_DIALECT) for name, each in compiled.binds.items()}
+    return _DriverForm(
+        text=str(compiled),
+        constants=dict(compiled.params),
+        given={name: process for name, process in given.items() if process is not None},
+        taken=[(place, process) for place, process in taken if process is not None],
+        row=_named(each.name for each in columns),
+    )
 
 
 def keys_given(keys: Sequence[str]) -> str:
@@ -133,7 +197,7 @@ def add(session: Session, model: Model, values: Sequence[Mapping[str, Any]]) -> 
         defaults = _defaults(model)
         whole = [{**defaults, **each} for each in values]
         names = tuple(whole[0])
-        _insertion(model, names).run(session, [[each[name] for name in names] for each in whole])
+        _insertion(model, names).send(session, [[each[name] for name in names] for each in whole])
 
 
 def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, Any]]) -> None:
@@ -142,20 +206,17 @@ def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, An
         return
     session.flush()
     names = tuple(next(iter(changes.values())))
-    _change(model, names).run(session, [[key, *(each[name] for name in names)] for key, each in changes.items()])
+    _change(model, names).send(session, [[key, *(each[name] for name in names)] for key, each in changes.items()])
     _expire(session, model, changes)
 
 
-def remove(session: Session, model: Model, by: str, keys: Iterable[str], **fixed: Any) -> int:
-    """Delete the rows whose column `by` is one of `keys` and whose others are as `fixed`; returns how many."""
-    shape = _Shape(model, by, None, tuple(fixed), (), for_update=False, postgresql=is_postgresql(session))
+def remove(session: Session, model: Model, by: str, keys: Iterable[str], **fixed: str) -> None:
+    """Delete the rows whose column `by` is one of `keys` and whose others are as `fixed`."""
     wanted = sorted(set(keys))
-    session.flush()
-    gone = 0
-    for start in range(0, len(wanted), KEYS_A_STATEMENT):
-        given = keys_given(wanted[start : start + KEYS_A_STATEMENT])
-        gone += session.connection().execute(_removal(shape), {"keys": given, **fixed}).rowcount
-    return gone
+    if wanted:
+        session.flush()
+        removal = _removal(model, by, tuple(fixed))
+        removal.send(session, [[key, *fixed.values()] for key in wanted])
 
 
 def grouped(found: Iterable[T], by: str) -> dict[str, list[T]]:
@@ -168,7 +229,10 @@ def grouped(found: Iterable[T], by: str) -> dict[str, list[T]]:
 
 def is_postgresql(session: Session) -> bool:
     """Tell which of the two engines this is."""
-    return session.get_bind().dialect.name == "postgresql"
+    known: bool | None = session.info.get(_IS_POSTGRESQL)
+    if known is None:
+        known = session.info[_IS_POSTGRESQL] = session.get_bind().dialect.name == "postgresql"
+    return known
 
 
 def _expire(session: Session, model: Model, keys: Iterable[Any]) -> None:
@@ -223,10 +287,12 @@ def _change(model: Model, names: tuple[str, ...]) -> Bulk:
 
 
 @cache
-def _removal(shape: _Shape) -> Delete:
-    table = table_of(shape.model)
-    statement = delete(table).where(one_of(table.c[shape.by], postgresql=shape.postgresql))
-    return statement.where(*(table.c[name] == bindparam(name) for name in shape.fixed))
+def _removal(model: Model, by: str, fixed: tuple[str, ...]) -> Bulk:
+    table = table_of(model)
+    names = (by, *fixed)
+    listed, given = (", ".join(f'{of}"{name}"' for name in names) for of in ("", "r."))
+    gone = f"DELETE FROM {table.name} WHERE ({listed}) IN (SELECT {given} FROM {{rows}})"  # noqa: S608  # names of ours
+    return Bulk(column_types(table, names), gone)
 
 
 @cache

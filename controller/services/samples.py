@@ -10,6 +10,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from controller.services import sending
 from controller.services.bulk import Bulk, sqlite_instant
 
 # What a sample is made of, in this order; unknown is None. `at` is in Unix milliseconds, None where the hub's clock
@@ -124,6 +125,7 @@ def _second(seconds: int) -> str:
 def _copy(session: Session, columns: list[Sequence[Any]], times: Sequence[int]) -> None:
     columns[_AT] = [(at - _POSTGRESQL_EPOCH_MS) * 1000 for at in times]
     connection = session.connection()
+    sending.wait(connection)
     raw: Any = connection.connection.driver_connection
     try:
         with raw.cursor() as cursor, cursor.copy(_COPY) as copy:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import Session
 
 from controller.services import alarms, journal, notices, owed, rows
+from controller.services.on_record import OnRecord
 from controller.tables.accounts import Account
 from controller.tables.faults import Fault, Notice
 
@@ -27,9 +28,12 @@ class Telling:
         return f"{self.kind}:{self.fault_id}:{channel}:{self.since.isoformat() if self.since else ''}"
 
 
-def owe_many(session: Session, wanted: Sequence[Telling], now: datetime) -> None:
-    """Owe notices on every channel; those that are known already are not owed again."""
-    states = _states(session, wanted)
+def owe_many(session: Session, wanted: Sequence[Telling], now: datetime, found: OnRecord | None = None) -> None:
+    """Owe notices on every channel; those that are known already are not owed again.
+
+    What is on record of the faults is read unless it was `found` before.
+    """
+    states = _states(session, wanted) if found is None else {each.dedup: each.state for each in found.told}
     new = [(each, channel) for each in wanted for channel in notices.CHANNELS if each.dedup(channel) not in states]
     _write(session, new, now)
     for each in wanted:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select
 
-from controller.services import journal
+from controller.services import journal, rows
 from controller.services.errors import NotFoundError, VersionConflictError
 from controller.tables.versioned import Versioned
 
@@ -23,6 +23,14 @@ def add(session: Session, row: V, *, action: str = "created", **facts: Any) -> V
     """Add the first version of a fact, audited and fed."""
     session.add(row)
     session.flush()
+    _tell(session, row, action, facts)
+    return row
+
+
+def send(session: Session, row: V, *, action: str = "created", **facts: Any) -> V:
+    """Do what `add` does without waiting for it; the row returned is none of the session's."""
+    values = {name: getattr(row, name) for name in type(row).model_fields if name != "row_id"}
+    rows.add(session, type(row), [values])
     _tell(session, row, action, facts)
     return row
 
