@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import SQLModel
 
 from controller.tables.columns import BIG_KEY, ID, INSTANT, JSON_DOCUMENT, Retention, column
@@ -142,7 +142,7 @@ class DecisionRow(SQLModel, table=True):
     """A decision as it was made, with the snapshot of what it rests on."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_fault", "fault_id", "superseded_at"),)
+    __table_args__ = (Index("ix_decisions_fault", "fault_id"),)
 
     id: str = column("names the decision", _FAULT, type=ID, primary_key=True)
     fault_id: str = column("which fault", _FAULT, type=ID)
@@ -167,7 +167,7 @@ class ReasonRow(SQLModel, table=True):
     """A reason for a hub or SIM to be on, or barred; what is on is a fold over the open ones (decision 1)."""
 
     __tablename__ = "reasons"
-    __table_args__ = (Index("ix_reasons_target", "target", "closed_at"), Index("ix_reasons_reason", "reason"))
+    __table_args__ = (Index("ix_reasons_target", "target"), Index("ix_reasons_reason", "reason"))
 
     id: str = column("names the row", _FAULT, type=ID, primary_key=True)
     noun: str = column("hub or sim", _FAULT, max_length=8)
@@ -184,7 +184,12 @@ class Promise(SQLModel, table=True):
     __tablename__ = "promises"
     __table_args__ = (
         UniqueConstraint("fault_id", "benefit", name="uq_promises"),
-        Index("ix_promises_open", "ended_at", "due_at"),
+        Index(
+            "ix_promises_open",
+            "due_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: str = column("names the promise", _FAULT, type=ID, primary_key=True)

@@ -14,10 +14,7 @@ class Owed(SQLModel, table=True):
     """Work owed for one key of one noun. Level-triggered: the row says "look", never what to do."""
 
     __tablename__ = "owed"
-    __table_args__ = (
-        Index("ix_owed_due", "noun", "due"),
-        Index("ix_owed_order", "noun", "deadline", "due"),
-    )
+    __table_args__ = (Index("ix_owed_due", "noun", "due"),)
 
     noun: str = column("which loop looks", _WORK, primary_key=True, max_length=32)
     key: str = column("what it looks at", _WORK, primary_key=True, max_length=64)
