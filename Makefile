@@ -34,7 +34,7 @@ test: setup-dev ## every test; Debian's packages are installed where that is all
 	@.ci/debian-packages.sh
 	.ci/test.sh $(ARGS)
 test-unit: setup-dev ## the unit part alone
-	$(BIN)/pytest tests/unit -m "not slow" -n 2 -q $(ARGS)
+	$(BIN)/pytest tests/unit -m "not slow" -n 2 --dist worksteal -q $(ARGS)
 
 .PHONY: bench
 bench: setup-dev ## measure against baselines in the same run; writes build/bench.json

@@ -14,7 +14,7 @@ if [ -w /dev/shm ] && [ "${room_kb:-0}" -gt 4000000 ]; then
   chmod 755 "$memory" # the database server runs as a user of its own
   trap 'rm -rf "$memory"' EXIT
 fi
-TMPDIR=${memory:-${TMPDIR:-/tmp}} "$bin/pytest" tests/unit -q -n 2 --dist loadfile
+TMPDIR=${memory:-${TMPDIR:-/tmp}} "$bin/pytest" tests/unit -q -n 2 --dist worksteal
 # Real processes, which mostly wait: two beside each other. A file's tests stay together, since they share a broker.
 # The longest files come first.
 "$bin/pytest" tests/e2e/test_demo.py tests/e2e tests/world tests/hil tests/fuzz tests/planted -q -n 2 --dist loadfile --no-loadscope-reorder

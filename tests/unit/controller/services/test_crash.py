@@ -14,8 +14,16 @@ from tests.unit.controller.conftest import MakeDatabase
 from tests.unit.controller.household import Household
 
 SHARES = 4
-# Every boundary with MINIHUB_FULL=1; else each fourth of each share's, so that the four together still spread over all.
-STRIDE = SHARES if os.environ.get("MINIHUB_FULL") else 4 * SHARES + 1
+FULL = bool(os.environ.get("MINIHUB_FULL"))
+# Every boundary on each engine with MINIHUB_FULL=1; else each fourth of each share's, the shares on one engine and the
+# other by turns, so that together they still spread over all.
+STRIDE = SHARES if FULL else 4 * SHARES + 1
+PLAYED = [
+    (engine, share)
+    for share in range(SHARES)
+    for turn, engine in enumerate(("sqlite", "postgresql"))
+    if FULL or share % 2 == turn
+]
 
 
 class CrashError(BaseException):
@@ -72,7 +80,7 @@ def prepared(make_database: MakeDatabase) -> Household:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize(("database_url", "share"), PLAYED, indirect=["database_url"])
 def test_a_crash_at_any_boundary_costs_nothing_but_time(
     make_database: MakeDatabase, prepared: Household, share: int
 ) -> None:
