@@ -1,0 +1,88 @@
+"""What bounds a channel: its patience with an init that never works and a port that takes nothing; unread events."""
+
+import asyncio
+
+import pytest
+
+from firmware_bridge.at.channel import INIT_TRIES, Channel, Execute
+from firmware_bridge.at.commands import Arrival, Command, EventsLost, Prefixed, Unsolicited, Urc, UrcTable
+from firmware_bridge.at.event_buffer import EventBuffer
+from firmware_bridge.errors import ModemSilentError
+from tests.unit.bridge.at.clock import run
+from tests.unit.bridge.at.ports import MemoryModem, well_behaved
+
+CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
+
+
+class StuckModem(MemoryModem):
+    """A port whose flow control never lets anything out."""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    async def drain(self) -> None:
+        await asyncio.sleep(86_400)
+
+
+def test_an_init_that_is_always_refused_is_tried_so_often_and_no_more() -> None:
+    async def body() -> None:
+        runs = 0
+        modem = MemoryModem(well_behaved)
+        channel = Channel(modem, in_step=True)
+
+        async def init(execute: Execute) -> None:
+            nonlocal runs
+            runs += 1
+            await execute(Command("AT+NEVER"))
+
+        channel.set_init(init)
+        modem.say("\r\nRDY\r\n")
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        assert runs == INIT_TRIES
+        assert channel.counts.init_failures == INIT_TRIES
+        await channel.close()
+
+    run(body())
+
+
+def test_a_port_that_takes_nothing_is_silent_after_a_minute() -> None:
+    async def body() -> None:
+        channel = Channel(StuckModem(well_behaved))
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(ModemSilentError):
+            await channel.execute(CSQ)
+        assert asyncio.get_running_loop().time() - start == pytest.approx(60, abs=0.1)
+        assert not channel.healthy
+        await channel.close()
+
+    run(body())
+
+
+FLOOD = UrcTable([Urc("^RSSI", Arrival.LATEST), "+CMTI"])
+
+
+def said(name: str, number: int) -> Unsolicited:
+    return Unsolicited(name, (str(number),), f"{name}: {number}")
+
+
+def test_only_an_unread_event_gives_way_to_a_newer_one_which_takes_the_newer_s_place() -> None:
+    buffer = EventBuffer(FLOOD)
+    buffer.put(said("^RSSI", 1))
+    assert buffer.take() == said("^RSSI", 1)
+    for number in (2, 3):
+        buffer.put(said("^RSSI", number))
+        buffer.put(said("+CMTI", number))
+    assert buffer.coalesced == 1  # 2 gave way to 3; 1 had been read
+    assert [buffer.take() for _ in range(4)] == [said("+CMTI", 2), said("^RSSI", 3), said("+CMTI", 3), None]
+
+
+def test_the_oldest_events_are_dropped_and_their_number_told_first() -> None:
+    buffer = EventBuffer(FLOOD, limit=3)
+    for number in range(5):
+        buffer.put(said("+CMTI", number))
+    assert (len(buffer), buffer.lost) == (4, 2)
+    assert [buffer.take() for _ in range(5)] == [EventsLost(2), *(said("+CMTI", number) for number in (2, 3, 4)), None]
+    buffer.put(said("+CMTI", 9))
+    assert buffer.take() == said("+CMTI", 9)
