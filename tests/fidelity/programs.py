@@ -168,7 +168,7 @@ def _is_there(path: Path) -> bool:
     return path.exists()
 
 
-async def side_by_side(check: Callable[[str], Awaitable[None]], names: Sequence[str]) -> None:
+async def check_side_by_side(check: Callable[[str], Awaitable[None]], names: Sequence[str]) -> None:
     """Run a check for several names at once: these programs mostly wait. A failure says whose it is."""
 
     async def named(name: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from simulator.modem import load
 from tests.fidelity import fake_sysfs
 from tests.fidelity.modem_manager import modem_manager
-from tests.fidelity.programs import bench, need, private_namespace, side_by_side
+from tests.fidelity.programs import bench, check_side_by_side, need, private_namespace
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow, pytest.mark.root]
 
@@ -15,7 +15,7 @@ PLUGINS = {"quectel-ec25": "quectel", "simcom-sim7600": "simtech", "huawei-me909
 
 async def test_probing_picks_the_plugin_and_a_scan_runs_beside_a_connection() -> None:
     need("ModemManager", "mmcli", "dbus-daemon", "unshare", "mount")
-    await side_by_side(_probe, sorted(PLUGINS))
+    await check_side_by_side(_probe, sorted(PLUGINS))
 
 
 async def _probe(personality: str) -> None:

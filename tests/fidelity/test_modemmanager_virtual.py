@@ -10,7 +10,7 @@ from simulator.faults import make_fault
 from simulator.modem import default_card
 from simulator.uicc import Uicc
 from tests.fidelity.modem_manager import ModemManager, add_virtual_port, modem_manager
-from tests.fidelity.programs import Bench, bench, need, side_by_side, until
+from tests.fidelity.programs import Bench, bench, check_side_by_side, need, until
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PLUGINS = {
@@ -33,7 +33,7 @@ async def managed(plugin: str, *, card: Uicc | None = None) -> AsyncIterator[tup
 
 
 async def test_lists_enables_connects_and_disconnects() -> None:
-    await side_by_side(_walk, sorted(PLUGINS))
+    await check_side_by_side(_walk, sorted(PLUGINS))
 
 
 async def _walk(plugin: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fidelity.programs import Outcome, bench, exists, need, need_package, run, side_by_side, until
+from tests.fidelity.programs import Outcome, bench, check_side_by_side, exists, need, need_package, run, until
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PERSONALITIES = ["huawei-me909", "quectel-ec25", "simcom-sim7600", "zte-mf833"]
@@ -37,7 +37,7 @@ def told(outcome: Outcome) -> Any:
 
 async def test_gammu_identifies_asks_the_network_and_reads_messages() -> None:
     need("gammu")
-    await side_by_side(_gammu, PERSONALITIES)
+    await check_side_by_side(_gammu, PERSONALITIES)
 
 
 async def _gammu(personality: str) -> None:
@@ -64,7 +64,7 @@ async def _gammu(personality: str) -> None:
 
 async def test_chat_dials_to_connect() -> None:
     need("chat")
-    await side_by_side(_chat, PERSONALITIES)
+    await check_side_by_side(_chat, PERSONALITIES)
 
 
 async def _chat(personality: str) -> None:
@@ -90,7 +90,7 @@ async def test_chat_sees_no_carrier_without_service() -> None:
 
 async def test_comgt_reads_information_signal_and_registration() -> None:
     need("comgt")
-    await side_by_side(_comgt, PERSONALITIES)
+    await check_side_by_side(_comgt, PERSONALITIES)
 
 
 async def _comgt(personality: str) -> None:
@@ -110,7 +110,7 @@ async def _comgt(personality: str) -> None:
 
 async def test_gsmmodem_connects_waits_for_coverage_and_takes_a_message() -> None:
     need_package("gsmmodem", "python-gsmmodem-new")
-    await side_by_side(_gsmmodem, PERSONALITIES)
+    await check_side_by_side(_gsmmodem, PERSONALITIES)
 
 
 async def _gsmmodem(personality: str) -> None:
@@ -133,7 +133,7 @@ async def _gsmmodem(personality: str) -> None:
 async def test_atlib_and_pyatcommand_read_the_modem_and_send_a_message() -> None:
     need_package("atlib", "atlib")
     need_package("pyatcommand", "pyatcommand")
-    await side_by_side(_python_clients, ["quectel-ec25", "simcom-sim7600"])
+    await check_side_by_side(_python_clients, ["quectel-ec25", "simcom-sim7600"])
 
 
 async def _python_clients(personality: str) -> None:

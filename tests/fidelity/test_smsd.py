@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fidelity.programs import Bench, background, bench, side_by_side, until, use
+from tests.fidelity.programs import Bench, background, bench, check_side_by_side, until, use
 
 pytestmark = [pytest.mark.fidelity, pytest.mark.slow]
 PERSONALITIES = ["huawei-me909", "quectel-ec25", "simcom-sim7600", "zte-mf833"]
@@ -13,7 +13,7 @@ LONG_TEXT = "The engineer comes between eight and one. " * 6
 
 async def test_smsd_sends_a_long_message_in_parts_and_stores_what_comes() -> None:
     use("smsd")
-    await side_by_side(_smsd, PERSONALITIES)
+    await check_side_by_side(_smsd, PERSONALITIES)
 
 
 async def _smsd(personality: str) -> None:

@@ -108,6 +108,7 @@ async def test_a_card_that_is_taken_out_is_missed(hil: Bench, modem: Modem) -> N
     await until(lambda: _is(modem, SimState.ABSENT))
     hil.insert_sim()
     await until(lambda: _is(modem, SimState.READY))
+    assert (await modem.sim()).state is SimState.READY
 
 
 async def _is(modem: Modem, state: SimState) -> bool:

@@ -35,7 +35,7 @@ def url(directory: Path) -> str:
     return f"sqlite:///{directory / 'controller.db'}"
 
 
-async def refused(code: int, *arguments: str, names: str, **environment: str) -> None:
+async def assert_refused(code: int, *arguments: str, names: str, **environment: str) -> None:
     found, out, err = await run(*arguments, **environment)
     assert (found, out) == (code, "")
     assert err.startswith("hub-controller: ")
@@ -76,8 +76,8 @@ async def test_a_backup_is_restored_into_an_empty_database(tmp_path: Path) -> No
     assert (code, json.loads(out)["rows"]) == (0, rows), err
     with closing(sqlite3.connect(tmp_path / "other.db")) as database:
         assert database.execute("SELECT serial FROM hubs").fetchall() == [("SN-1",)]
-    await refused(9, "restore", file, "--database-url", other, names="restore")
-    await refused(6, "backup", file, "--database-url", f"sqlite:///{tmp_path / 'empty.db'}", names="migrate")
+    await assert_refused(9, "restore", file, "--database-url", other, names="restore")
+    await assert_refused(6, "backup", file, "--database-url", f"sqlite:///{tmp_path / 'empty.db'}", names="migrate")
 
 
 async def test_the_api_is_described_without_a_database(tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ async def test_bad_input_is_one_line_with_a_remedy(
 ) -> None:
     database = () if "--database-url" in arguments else ("--database-url", url(tmp_path))
     port = ("--port", "0") if arguments[0] == "serve" else ()
-    await refused(code, *arguments, *database, *port, names=names)
+    await assert_refused(code, *arguments, *database, *port, names=names)
 
 
 async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    await refused(7, "serve", "--port", str(port), "--database-url", url(tmp_path), names=f"127.0.0.1:{port}")
+    await assert_refused(7, "serve", "--port", str(port), "--database-url", url(tmp_path), names=f"127.0.0.1:{port}")
     server.close()
     await server.wait_closed()
 
@@ -120,15 +120,15 @@ async def test_a_database_of_newer_code_is_left_alone(tmp_path: Path) -> None:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
     for command in (("serve", "--port", "0"), ("migrate",)):
-        await refused(5, *command, "--database-url", url(tmp_path), names="9999")
+        await assert_refused(5, *command, "--database-url", url(tmp_path), names="9999")
 
 
 async def test_broken_settings_are_named(tmp_path: Path) -> None:
     settings = tmp_path / "controller.toml"
     for text, names in (("[serve", "controller.toml"), ("[serve]\nprot = 1", "prot"), ("[sreve]\n", "sreve")):
         settings.write_text(text)
-        await refused(3, "--config", str(settings), "serve", names=names)
-    await refused(3, "--config", str(tmp_path / "absent.toml"), "serve", names="absent.toml")
+        await assert_refused(3, "--config", str(settings), "serve", names=names)
+    await assert_refused(3, "--config", str(tmp_path / "absent.toml"), "serve", names="absent.toml")
     code, _, err = await run("serve", "--database-url", url(tmp_path), MINIHUB_LOG_LEVEL="loud")
     assert (code, "loud" in err) == (3, True)
 

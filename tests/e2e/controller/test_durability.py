@@ -149,6 +149,7 @@ async def test_a_document_that_the_broker_forgot_comes_with_the_hello(tmp_path: 
                 return hub.desired is not None and hub.desired.internet.on
 
             await until(on)
+            assert await on()
 
 
 async def test_what_cannot_be_taken_in_is_set_aside_and_acknowledged(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_history_waits_for_the_controllers_word() -> None:
         hub.said.clear()
         hub.plug_in()
         await hub.until(lambda: [m.boot for m in hub.said if isinstance(m, Event)] == [1, 2])
+        assert [m.boot for m in hub.said if isinstance(m, Event)] == [1, 2]
 
     async def told() -> None:
         async with a_hub() as hub:

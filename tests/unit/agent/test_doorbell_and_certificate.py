@@ -342,6 +342,7 @@ def test_an_earlier_certificate_that_is_shown_is_reported_until_the_newest_is() 
                 await hub.until(lambda: told_of(hub) == ("false", "fallback"), 2.0)
                 hub.agent.show_certificate("")
                 await hub.until(lambda: told_of(hub) == ("true", "good"), 2.0)
+                assert told_of(hub) == ("true", "good")
 
     play(told())
 

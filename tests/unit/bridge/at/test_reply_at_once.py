@@ -24,7 +24,7 @@ class Twice:
     def __init__(self) -> None:
         self.quick, self.plain = Connection(URCS, in_step=True), LineByLine(URCS, in_step=True)
 
-    def exchange(self, command: Command, data: bytes) -> Reply | None:
+    def assert_same_reply(self, command: Command, data: bytes) -> Reply | None:
         """Feed both; they must come to the same. The reply if it was taken at once."""
         self.plain.send(command)
         expected = feed(self.plain, data)
@@ -35,15 +35,15 @@ class Twice:
         else:
             found = [Answered(command, reply, True)]
         assert found == expected
-        self.same()
+        self.assert_same_state()
         return reply
 
-    def overhear(self, data: bytes) -> None:
+    def assert_same_lines(self, data: bytes) -> None:
         """Bytes while no command is in flight."""
         assert feed(self.quick, data) == feed(self.plain, data)
-        self.same()
+        self.assert_same_state()
 
-    def same(self) -> None:
+    def assert_same_state(self) -> None:
         """Nothing of what follows may depend on which way was taken."""
         assert self.quick.counts == self.plain.counts
         assert self.quick.idle == self.plain.idle
@@ -94,27 +94,27 @@ def test_a_reply_taken_at_once_is_the_one_any_other_way_would_bring(script: list
     both = Twice()
     for command, data in script:
         if command is not None and both.plain.idle:
-            both.exchange(command, data)
+            both.assert_same_reply(command, data)
         else:
-            both.overhear(data)
+            both.assert_same_lines(data)
 
 
 def test_which_replies_are_taken_at_once() -> None:
     both = Twice()
     csq, attached = ASKED[0], ASKED[2]
-    assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
-    assert both.exchange(attached, b"\r\n+CGATT: 1\r\n\r\nOK\r\n") is not None
+    assert both.assert_same_reply(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
+    assert both.assert_same_reply(attached, b"\r\n+CGATT: 1\r\n\r\nOK\r\n") is not None
     assert "AT+CGATT?" in both.quick.resync.judged
-    assert both.exchange(ASKED[1], b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n") is not None
-    both.overhear(b"\r\nRING\r")
-    assert both.exchange(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is None, "an LF might have been due"
+    assert both.assert_same_reply(ASKED[1], b"\r\n+CEREG: 2,1\r\n\r\nOK\r\n") is not None
+    both.assert_same_lines(b"\r\nRING\r")
+    assert both.assert_same_reply(csq, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is None, "an LF might have been due"
     longest = b"\r\n+CSQ: " + b"1" * MAX_LINE + b"\r\n\r\nOK\r\n"
-    assert both.exchange(csq, longest) is None
+    assert both.assert_same_reply(csq, longest) is None
 
 
 def test_the_error_that_a_vendor_sends_behind_its_own_is_not_awaited_for_ever() -> None:
     both = Twice()
-    both.exchange(ASKED[0], b"\r\n+IP ERROR: 3\r\n")
-    assert both.exchange(ASKED[0], b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
-    both.exchange(ASKED[0], b"\r\nERROR\r\n")
+    both.assert_same_reply(ASKED[0], b"\r\n+IP ERROR: 3\r\n")
+    assert both.assert_same_reply(ASKED[0], b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n") is not None
+    both.assert_same_reply(ASKED[0], b"\r\nERROR\r\n")
     assert both.quick.idle

@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 
 from controller.pki.external import CommandAuthority, HttpAuthority
 from controller.pki.own import KeyPair, OwnAuthority, create_authority, issue_for_broker, issue_for_controller
-from controller.pki.port import AuthorityBrokenError, AuthorityUnavailableError, RequestRefusedError, Revoked
+from controller.pki.port import (
+    AuthorityBrokenError,
+    AuthorityUnavailableError,
+    IssuedCertificate,
+    RequestRefusedError,
+    Revoked,
+    SigningRequest,
+)
 from controller.pki.reading import check_issued, read_certificate, read_request, read_revocation_list
 from tests.unit.controller.enrolment.depot import HUBS_CA, Authority, new_key, request_of
 
@@ -60,11 +67,12 @@ def test_a_request_is_of_a_p256_key_that_signed_it() -> None:
 @settings(max_examples=40, deadline=None)
 def test_whatever_comes_is_read_or_refused(text: str, place: int, byte: int) -> None:
     for pem in (text, GOOD[:place] + chr(byte) + GOOD[place + 1 :], HUBS_CA.certificate_pem[:place] + text):
-        for read in (read_request, read_certificate):
+        for read, kind in ((read_request, SigningRequest), (read_certificate, IssuedCertificate)):
             try:
-                read(pem)
-            except RequestRefusedError:
-                continue
+                found: object = read(pem)
+            except RequestRefusedError as error:
+                found = error
+            assert isinstance(found, kind | RequestRefusedError), pem
 
 
 async def test_a_hubs_certificate_is_a_clients_and_nothing_more() -> None:
