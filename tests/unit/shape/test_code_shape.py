@@ -36,12 +36,13 @@ class Shape:
     lengths: dict[str, int]
     async_lines: list[int]
     lines_that_swallow: list[int]
+    real_sleeps: list[int]
 
 
 @functools.cache
 def shape(path: Path) -> Shape:
     """Read the file once for all rules."""
-    found = Shape({}, [], [])
+    found = Shape({}, [], [], [])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, FunctionNode):
             found.lengths[f"{where(path, node.lineno)} {node.name}"] = (
@@ -51,6 +52,7 @@ def shape(path: Path) -> Shape:
             found.async_lines.append(node.lineno)
         if isinstance(node, ast.ExceptHandler) and _catches_cancellation(node) and not _raises_again(node):
             found.lines_that_swallow.append(node.lineno)
+        found.real_sleeps.extend(_real_sleeps(node))
     return found
 
 
@@ -93,6 +95,19 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 def test_cancellation_always_propagates() -> None:
     """A handler that sees CancelledError raises it again; to await a task one cancelled, use gather or suppress."""
     assert not [where(path, line) for path in python_files(*SHIPPED) for line in shape(path).lines_that_swallow]
+
+
+def _real_sleeps(node: ast.AST) -> list[int]:
+    """Lines that stop the process, or that make a test which has pytest's own loop wait."""
+    is_test = isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_")
+    calls = (each for each in (ast.walk(node) if is_test else (node,)) if isinstance(each, ast.Call))
+    sleeps = [each for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "sleep"]
+    waits = r"asyncio\.sleep\((?!0\))" if is_test else r"time\.sleep"
+    return [each.lineno for each in sleeps if re.match(waits, ast.unparse(each))]
+
+
+def test_no_unit_test_waits_for_a_real_clock() -> None:
+    assert not [where(path, line) for path in python_files("tests/unit") for line in shape(path).real_sleeps]
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:
