@@ -15,8 +15,9 @@ from controller.services.errors import DatabaseError
 
 ACTOR: Final = Actor.system("work.timers")
 PAUSE_S: Final = 1.0
-# While much is due, the server works on one transaction and this process on the other.
-ABREAST: Final = 2
+# While much is due, the server works on one transaction, this process on another, and a third waits for the disk or
+# for its turn at the journal: with two, either side had nothing to do for a part of the time.
+ABREAST: Final = 3
 
 
 class Timers:
