@@ -7,7 +7,7 @@ import pytest
 from firmware_bridge.at.channel import INIT_TRIES, Channel, Execute
 from firmware_bridge.at.commands import Arrival, Command, EventsLost, Prefixed, Unsolicited, Urc, UrcTable
 from firmware_bridge.at.event_buffer import EventBuffer
-from firmware_bridge.errors import ModemSilentError
+from firmware_bridge.errors import ModemSilentError, ReplyError, UnsupportedError
 from tests.unit.bridge.at.clock import run
 from tests.unit.bridge.at.ports import MemoryModem, well_behaved
 
@@ -55,6 +55,34 @@ def test_a_port_that_takes_nothing_is_silent_after_a_minute() -> None:
             await channel.execute(CSQ)
         assert asyncio.get_running_loop().time() - start == pytest.approx(60, abs=0.1)
         assert not channel.healthy
+        await channel.close()
+
+    run(body())
+
+
+@pytest.mark.parametrize("filling", ["x", "x" * 40, "+CSQ: 1,2"])
+def test_a_quote_that_never_closes_swallows_so_many_lines_and_no_more(filling: str) -> None:
+    async def body() -> None:
+        answers = iter(['\r\n+CSQ: "open' + f"\r\n{filling}" * 300 + "\r\n\r\nOK\r\n"])
+        channel = Channel(MemoryModem(lambda line: next(answers, well_behaved(line))), in_step=True)
+        if filling.startswith("+CSQ"):
+            assert (await channel.execute(CSQ)).line == filling  # behind the bound lines are lines again
+        else:
+            with pytest.raises(ReplyError):
+                await channel.execute(CSQ)
+        assert asyncio.get_running_loop().time() < 1
+        assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        await channel.close()
+
+    run(body())
+
+
+@pytest.mark.parametrize("final", ["+CMS ERROR: 303", "+CMS ERROR: operation not supported", "+CME ERROR: 4"])
+def test_what_a_modem_does_not_support_is_no_failure_to_repeat(final: str) -> None:
+    async def body() -> None:
+        channel = Channel(MemoryModem(lambda _: f"\r\n{final}\r\n"), in_step=True)
+        with pytest.raises(UnsupportedError):
+            await channel.execute(Command("AT+CMGL=4"))
         await channel.close()
 
     run(body())
