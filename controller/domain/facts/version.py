@@ -1,8 +1,10 @@
 """What every fact has: the time it was true of the world, and the time this system knew it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import get_type_hints
 
 KNOWN_FROM_THE_START = datetime(1, 1, 1, tzinfo=UTC)
@@ -24,8 +26,14 @@ def utc(instant: datetime) -> datetime:
 
 @cache
 def _instants_of(kind: "type[Fact]") -> tuple[str, ...]:
-    """Name a kind's fields that hold an instant, looked up once a kind."""
+    """Name a kind's fields that hold an instant, looked up once a kind: two at least, its version's."""
     return tuple(name for name, hint in get_type_hints(kind).items() if hint in {datetime, datetime | None})
+
+
+@cache
+def _reading_of(kind: "type[Fact]") -> "Callable[[Fact], tuple[datetime | None, ...]]":
+    """Return what reads a kind's instants, all in one step."""
+    return attrgetter(*_instants_of(kind))  # type: ignore[arg-type]  # mypy asks the instances' hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,14 @@ class Fact:
     superseded_at: datetime = NOT_SUPERSEDED
 
     def __post_init__(self) -> None:
+        kind = type(self)
+        for instant in _reading_of(kind)(self):  # type: ignore[arg-type]  # mypy asks the instances' hash
+            if instant is not None and instant.tzinfo is not UTC:
+                self._turn_to_utc()
+                return
+
+    def _turn_to_utc(self) -> None:
         for name in _instants_of(type(self)):  # type: ignore[arg-type]  # mypy asks the instances' hash
             instant = getattr(self, name)
-            if instant is not None and instant.tzinfo is not UTC:
+            if instant is not None:
                 object.__setattr__(self, name, utc(instant))
