@@ -190,8 +190,7 @@ def _estimate(known: Facts, fault: Fault, now: datetime, rules: RuleSet) -> str 
     # The bank holidays' tables are large: only a dispatch needs them.
     from controller.domain.delivery import delivery_estimate
 
-    day = delivery_estimate(line_of(known, fault.line_id), fault.reported_at, finished.at, rules).usually_on
-    return f"by {day:%A} {day.day} {day:%B}"
+    return delivery_estimate(line_of(known, fault.line_id), fault.reported_at, finished.at, rules).by_day
 
 
 def _deadlines(faults: tuple[FaultOutcome, ...]) -> dict[str, datetime]:
