@@ -112,13 +112,13 @@ def serve(
     ] = None,
     broker_ca: Annotated[Path | None, typer.Option(help="CA certificates of the broker (mqtts).")] = None,
     broker_certificate: Annotated[Path | None, typer.Option(help="Our certificate for the broker (mqtts).")] = None,
-    broker_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+    broker_key: Annotated[Path | None, typer.Option(help="Private key of --broker-certificate.")] = None,
     carrier_url: CarrierUrl = None,
     carrier_token: Annotated[
-        str, typer.Option(envvar="MINIHUB_CARRIER_TOKEN", help="Bearer token; better by the environment.")
+        str, typer.Option(envvar="MINIHUB_CARRIER_TOKEN", help="The carrier's token; better by the environment.")
     ] = "",
-    carrier_rate: Annotated[float, typer.Option(min=0, help="Calls a second on the account; 0: unlimited.")] = 5.0,
-    carrier_concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls at a time.")] = 1,
+    carrier_rate: Annotated[float, typer.Option(min=0, help="Calls a second to the carrier; 0: unlimited.")] = 5.0,
+    carrier_concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls to the carrier at a time.")] = 1,
     callback_url: Annotated[
         str | None, typer.Option(help="Where the carrier sends webhooks. Default: this API; 'none': poll.")
     ] = None,
@@ -127,17 +127,17 @@ def serve(
         str | None, typer.Option(help="Where hubs connect, told at enrolment. Default: --broker-url.")
     ] = None,
     ca_certificate: Annotated[Path | None, typer.Option(help="The hubs' certificate authority (PEM).")] = None,
-    ca_key: Annotated[Path | None, typer.Option(help="Its private key, a file of mode 0600.")] = None,
+    ca_key: Annotated[Path | None, typer.Option(help="Private key of --ca-certificate, of mode 0600.")] = None,
     ca_key_pem: Annotated[
-        str | None, typer.Option(envvar="MINIHUB_CA_KEY_PEM", help="The key itself; by the environment only.")
+        str | None, typer.Option(envvar="MINIHUB_CA_KEY_PEM", help="That key itself; by the environment only.")
     ] = None,
     ca_command: Annotated[
         str | None, typer.Option(help="An authority of somebody else's: the executable that signs (docs/enrolment.md).")
     ] = None,
-    ca_url: Annotated[str | None, typer.Option(help="The same behind HTTPS.")] = None,
+    ca_url: Annotated[str | None, typer.Option(help="Somebody else's authority, asked over HTTPS.")] = None,
     host: Annotated[str, typer.Option(help="Address of the API.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0: any free one.")] = 8080,
-    name: Annotated[str, typer.Option(help="This controller among several.")] = "controller",
+    name: Annotated[str, typer.Option(help="This controller's name, unlike any other's.")] = "controller",
     share_group: Annotated[
         str | None, typer.Option(help="Share the hubs' messages with the controllers of this group.")
     ] = None,
