@@ -2,7 +2,7 @@
 
     MINIHUB_MASS=15000 .venv/bin/pytest tests/unit/controller/services/test_mass_full.py -s
 
-Figures go to stdout. With another number it plays another size, in as long.
+Figures go to stdout. Another number plays another size, in as long and with a lane as much narrower.
 """
 
 import os
@@ -25,7 +25,7 @@ from tests.unit.controller.household import Household
 
 HOMES: Final = int(os.environ.get("MINIHUB_MASS", "0"))
 SPAN: Final = timedelta(minutes=10)
-CALLS_PER_S: Final = 5.0
+CALLS_PER_S: Final = 5.0 * HOMES / 15_000
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not HOMES, reason="set MINIHUB_MASS to the number of homes: 15000 takes many minutes"),
@@ -50,7 +50,7 @@ def test_fifteen_thousand_faults_in_ten_minutes(make_database: MakeDatabase) -> 
     assert (lateness.open, lane.calls) == (2 * HOMES, 3 * HOMES)
     # 45,000 calls at five a second are 150 minutes.
     assert lane.empty_at is not None
-    assert abs(lane.empty_at - home.now - timedelta(seconds=3 * HOMES / CALLS_PER_S)) < timedelta(seconds=1)
+    assert abs(lane.empty_at - home.now - timedelta(seconds=3 * HOMES / CALLS_PER_S)) < timedelta(seconds=2)
     claimed_s, order = cpu(lambda: claim_all(home))
     deadlines = [claim.deadline for claim in order]
     assert len(order) == 3 * HOMES
