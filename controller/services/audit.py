@@ -18,7 +18,8 @@ from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
 
 GENESIS = "0" * 64
-_CANONICAL = json.JSONEncoder(sort_keys=True)
+# What is encoded is JSON that was put together here: it holds no circle to look for.
+_CANONICAL = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

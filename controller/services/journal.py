@@ -7,7 +7,7 @@ transaction and holds it until the commit, so a reader never sees number n + 1 b
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
@@ -18,8 +18,7 @@ from controller.services.policy import Policy
 _LOCK = 0x6D696E69  # "mini"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that happened to `noun` `key`; `facts` hold no personal data."""
 
     noun: str

@@ -195,9 +195,16 @@ def add(session: Session, model: Model, values: Sequence[Mapping[str, Any]]) -> 
     if values:
         session.flush()
         defaults = _defaults(model)
-        whole = [{**defaults, **each} for each in values]
-        names = tuple(whole[0])
-        _insertion(model, names).send(session, [[each[name] for name in names] for each in whole])
+        names = tuple({**defaults, **values[0]})
+        given = [name for name in names if name not in defaults]
+        optional = [(name, defaults[name]) for name in names if name in defaults]
+        _insertion(model, (*given, *(name for name, _ in optional))).send(
+            session,
+            [
+                [*[each[name] for name in given], *[each.get(name, default) for name, default in optional]]
+                for each in values
+            ],
+        )
 
 
 def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, Any]]) -> None:
