@@ -15,6 +15,7 @@ from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Command, Prefixed
 from firmware_bridge.errors import PortBusyError, PortError, PortLostError, PortNotFoundError, Remedy
 from firmware_bridge.transport import open_transport
+from firmware_bridge.transport.port import DescriptorTransport
 
 CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
 REPLY = b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n"
@@ -214,4 +215,38 @@ async def test_unread_octets_stay_in_the_kernel() -> None:
         while got < sent:
             got += len(await port.read())
     theirs.close()
+    port.close()
+
+
+async def test_a_hang_up_that_a_look_or_a_write_finds_is_told_in_the_loop_s_next_turn_and_once() -> None:
+    """Whoever looks has not yet said what it waits for: the listener must not be called under it."""
+    for find in ("look", "write"):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        port = DescriptorTransport("pair", ours.fileno(), ours.close)
+        losses: list[PortLostError] = []
+        port.listen(lambda _: None, losses.append)
+        theirs.close()
+        if find == "look":
+            assert port.look() == b""
+        else:
+            with pytest.raises(PortLostError):
+                port.write(b"AT\r")
+        assert losses == []
+        await asyncio.sleep(0)
+        assert [loss.port for loss in losses] == ["pair"]
+        port.close()
+        await asyncio.sleep(0)
+        assert len(losses) == 1
+
+
+async def test_an_error_of_the_device_is_a_lost_port() -> None:
+    """EIO is what a read of a vanished USB port says; the upper end of a pty says it when the lower one is gone."""
+    upper, lower = pty.openpty()
+    os.set_blocking(upper, False)
+    port = DescriptorTransport("usb2", upper, lambda: os.close(upper))
+    os.close(lower)
+    async with asyncio.timeout(5):
+        with pytest.raises(PortLostError, match="EIO"):
+            await port.read()
     port.close()
