@@ -1,4 +1,3 @@
-import itertools
 import os
 import random
 import shutil
@@ -14,7 +13,7 @@ from controller.api import create_routes
 from controller.services.database import Database, normalise_url, open_engine
 from controller.services.policy import Policy
 from tests.unit.controller import postgresql
-from tests.unit.controller.household import Household
+from tests.unit.controller.household import Household, numbered_ids
 
 MakeDatabase = Callable[..., Database]
 
@@ -90,8 +89,7 @@ def make_database(database_url: str, engines: dict[tuple[str, int], Engine]) -> 
     opened: list[Database] = []
 
     def make(**options: Any) -> Database:
-        numbers = itertools.count(len(opened) * 1_000_000)
-        ids = lambda: f"01990000-0000-7000-8000-{next(numbers):012d}"  # noqa: E731  # one line, used once
+        ids = numbered_ids(len(opened) * 1_000_000)
         key = (database_url, len(opened))
         if key not in engines:
             engines[key] = open_engine(normalise_url(database_url))

@@ -1,5 +1,6 @@
 """A household under test: an account with Plus, plans, a hub in the drawer, and an outside that does as it is told."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,6 +33,12 @@ from controller.tables.hubs import Hub
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
 ACTOR = Actor("a test")
+
+
+def numbered_ids(first: int = 0) -> Callable[[], str]:
+    """Return a source of ids that are the same in every run."""
+    numbers = itertools.count(first)
+    return lambda: f"01990000-0000-7000-8000-{next(numbers):012d}"
 
 
 def luhn(digits: str) -> str:

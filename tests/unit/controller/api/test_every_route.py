@@ -45,7 +45,7 @@ from controller.tables.journal import AuditEntry
 from controller.tables.tasks import OperatorTask
 from controller.work.webhooks import PATH as WEBHOOK
 from controller.work.webhooks import carrier_router
-from tests.unit.controller.household import IMEI, START, Household
+from tests.unit.controller.household import IMEI, START, Household, numbered_ids
 
 Name = tuple[str, str]
 
@@ -101,9 +101,7 @@ class Home:
 
 @contextmanager
 def opened(path: Path, first_id: int) -> Iterator[Database]:
-    numbers = itertools.count(first_id)
-    ids = lambda: f"01990000-0000-7000-8000-{next(numbers):012d}"  # noqa: E731  # one line, used once
-    database = Database(f"sqlite:///{path}", ids=ids, random=random.Random(1), policy=Policy())
+    database = Database(f"sqlite:///{path}", ids=numbered_ids(first_id), random=random.Random(1), policy=Policy())
     try:
         yield database
     finally:

@@ -1,6 +1,5 @@
 """The third reading: scenarios from the terms, played through the API (tests/data/decisions/third_reading.toml)."""
 
-import itertools
 import os
 import random
 import shutil
@@ -21,7 +20,7 @@ from controller.services.database import Database
 from controller.services.policy import Policy
 from controller.tables.owed import Owed
 from tests.unit.controller.domain.outsider import Outsider
-from tests.unit.controller.household import Household
+from tests.unit.controller.household import Household, numbered_ids
 
 DATA = Path(__file__).parents[3] / "data" / "decisions" / "third_reading.toml"
 CASES = tomllib.loads(DATA.read_text(encoding="utf-8"))["case"]
@@ -84,9 +83,7 @@ class Stage:
     """One engine and one API for every scenario, since what they prepare serves all; each gets a fresh database."""
 
     def __init__(self, store: Store) -> None:
-        numbers = itertools.count()
-        ids = lambda: f"01990000-0000-7000-8000-{next(numbers):012d}"  # noqa: E731  # one line, used once
-        self.database = Database(store.url, policy=Policy(), ids=ids, random=random.Random(1))
+        self.database = Database(store.url, policy=Policy(), ids=numbered_ids(), random=random.Random(1))
         self.home = Household(self.database)
         _, self.key = self.home.run(keys.create, name="call centre", role=Role.OPERATOR)
         # The ageing of old rows is no part of a scenario.
