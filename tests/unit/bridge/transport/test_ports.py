@@ -7,6 +7,7 @@ import socket
 import tty
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,8 @@ async def test_a_hang_up_that_a_look_or_a_write_finds_is_told_in_the_loop_s_next
     for find in ("look", "write"):
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        port = DescriptorTransport("pair", ours.fileno(), ours.close)
+        released = [0]
+        port = DescriptorTransport("pair", ours.fileno(), partial(released.append, 1))
         losses: list[PortLostError] = []
         port.listen(lambda _: None, losses.append)
         theirs.close()
@@ -237,7 +239,8 @@ async def test_a_hang_up_that_a_look_or_a_write_finds_is_told_in_the_loop_s_next
         assert [loss.port for loss in losses] == ["pair"]
         port.close()
         await asyncio.sleep(0)
-        assert len(losses) == 1
+        assert (len(losses), sum(released)) == (1, 1)
+        ours.close()
 
 
 async def test_an_error_of_the_device_is_a_lost_port() -> None:
@@ -250,3 +253,14 @@ async def test_an_error_of_the_device_is_a_lost_port() -> None:
         with pytest.raises(PortLostError, match="EIO"):
             await port.read()
     port.close()
+
+
+async def test_a_socket_may_be_abstract_and_a_port_number_is_one() -> None:
+    name = f"minihub-{os.getpid()}-{id(object())}"
+    server = await asyncio.start_unix_server(modem, path=f"\0{name}")
+    async with server:
+        channel = Channel(open_transport(f"unix:@{name}"), in_step=True)
+        assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        await channel.close()
+    with pytest.raises(PortError, match="socket://host:port"):
+        open_transport("socket://127.0.0.1:65536")
