@@ -19,6 +19,16 @@ MEDIAN_MOST = 10
 SYNCHRONOUS = ("controller/domain", "controller/tables", "controller/services")
 # Decision 9: the one bridge from async to sync.
 ASYNC_BRIDGE = ROOT / "controller/services/database.py"
+# What must outlive a bug in what it runs, and says so in the log or to who asked.
+SUPERVISORS = {
+    "controller/ingest/batches.py",
+    "controller/work/loop.py",
+    "controller/work/timers.py",
+    "controller/work/together.py",
+    "device_agent/cli/run.py",
+    "device_agent/requests.py",
+    "simulator/virtual/loop.py",
+}
 BANNED_MODULES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -36,13 +46,14 @@ class Shape:
     lengths: dict[str, int]
     async_lines: list[int]
     lines_that_swallow: list[int]
+    broad_lines: list[int]
     real_sleeps: list[int]
 
 
 @functools.cache
 def shape(path: Path) -> Shape:
     """Read the file once for all rules."""
-    found = Shape({}, [], [], [])
+    found = Shape({}, [], [], [], [])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, FunctionNode):
             found.lengths[f"{where(path, node.lineno)} {node.name}"] = (
@@ -52,6 +63,8 @@ def shape(path: Path) -> Shape:
             found.async_lines.append(node.lineno)
         if isinstance(node, ast.ExceptHandler) and _catches_cancellation(node) and not _raises_again(node):
             found.lines_that_swallow.append(node.lineno)
+        if isinstance(node, ast.ExceptHandler) and _takes_everything(node):
+            found.broad_lines.append(node.lineno)
         found.real_sleeps.extend(_real_sleeps(node))
     return found
 
@@ -95,6 +108,16 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 def test_cancellation_always_propagates() -> None:
     """A handler that sees CancelledError raises it again; to await a task one cancelled, use gather or suppress."""
     assert not [where(path, line) for path in python_files(*SHIPPED) for line in shape(path).lines_that_swallow]
+
+
+def _takes_everything(handler: ast.ExceptHandler) -> bool:
+    caught = None if handler.type is None else ast.unparse(handler.type)
+    return caught == "Exception" and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
+def test_only_what_supervises_takes_every_error() -> None:
+    broad = {path.relative_to(ROOT).as_posix() for path in python_files(*SHIPPED) if shape(path).broad_lines}
+    assert broad == SUPERVISORS
 
 
 def _real_sleeps(node: ast.AST) -> list[int]:
