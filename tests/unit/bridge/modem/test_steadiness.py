@@ -256,3 +256,16 @@ def test_an_init_makes_every_refusal_worth_asking_again() -> None:
         assert (await modem.temperature()).hottest == 33
 
     drive({}, scenario)
+
+
+def test_a_radio_that_a_broken_cycle_left_off_is_on_before_a_call() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        with pytest.raises(CommandTimeoutError):
+            await modem.cycle_radio()
+        port.says["AT+CFUN=1"] = ""
+        port.sent.clear()
+        await modem.connect(BearerSettings("internet"))
+        assert port.sent.index("AT+CFUN=1") < port.sent.index("AT+CGDCONT?")
+
+    says: dict[str, Answer] = {"AT+CFUN=1": None, "AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"'}
+    drive({**says, "AT+CGATT?": "+CGATT: 1", "AT+CGACT?": ""}, scenario, driver=Modem)

@@ -283,3 +283,8 @@ def test_the_tee_passes_everything_and_half_lines_wait() -> None:
     run(record())
     texts = [json.loads(line)[2] for line in sunk[1:]]
     assert texts == ["\r\n", "AT\r", "490154200000000\r\n", "*********"]
+
+
+def test_the_service_centre_of_a_message_is_hidden() -> None:
+    assert "1326040000" in PDU
+    assert "1326040000" not in redact_body(PDU)
