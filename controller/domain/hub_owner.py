@@ -3,8 +3,19 @@
 from datetime import datetime
 
 from controller.domain.eligibility import service_on_line
-from controller.domain.facts import Facts
+from controller.domain.facts import Facts, HubAssignment
 from controller.domain.london import day_starts
+
+
+def answers_for_hub(facts: Facts, account_id: str, hub_id: str, at: datetime) -> bool:
+    """Say whether a hub that was sent to an account's line is its own at `at`, or at least nobody else's.
+
+    A hub that was sent on to a line this account never had is another household's.
+    """
+    sent = _newest_sending(facts, hub_id, at)
+    if sent is not None and all(line.line_id != sent.line_id for line in facts.lines):
+        return False
+    return account_of_hub(facts, hub_id, at) in {None, account_id}
 
 
 def account_of_hub(facts: Facts, hub_id: str, at: datetime) -> str | None:
@@ -12,11 +23,15 @@ def account_of_hub(facts: Facts, hub_id: str, at: datetime) -> str | None:
 
     Reading: the hub hangs on the service. None where it was sent to a line without one.
     """
-    sent = [each for each in facts.hub_assignments if each.hub_id == hub_id and each.dispatched_at <= at]
-    newest = max(sent, key=lambda each: (each.dispatched_at, each.recorded_at), default=None)
-    owner = None if newest is None else service_on_line(facts, newest.line_id, newest.dispatched_at)
+    sent = _newest_sending(facts, hub_id, at)
+    owner = None if sent is None else service_on_line(facts, sent.line_id, sent.dispatched_at)
     if owner is None:
         return None
     of_service = (each for each in facts.services if each.service_id == owner.service_id)
     begun = [each for each in of_service if day_starts(each.starts_on) <= at]
     return max(begun, key=lambda each: each.starts_on).account_id
+
+
+def _newest_sending(facts: Facts, hub_id: str, at: datetime) -> HubAssignment | None:
+    sent = [each for each in facts.hub_assignments if each.hub_id == hub_id and each.dispatched_at <= at]
+    return max(sent, key=lambda each: (each.dispatched_at, each.recorded_at), default=None)

@@ -30,6 +30,8 @@ _EVENTS_BEFORE_REPORT: Final = timedelta(days=7)
 
 _LINES: Final = "{among}SELECT own.line_id FROM services AS own WHERE own.account_id {accounts}{end}"
 _PLANS: Final = "{among}SELECT own.plan_id FROM plans AS own WHERE own.account_id {accounts}{end}"
+# Wherever else such a hub has been: one that went on to another household is that one's to answer for.
+_HUBS: Final = f"{{among}}SELECT own.hub_id FROM hub_assignments AS own WHERE own.line_id {_LINES}{{end}}"  # noqa: S608  # a text of ours
 # Closed, in the version that is in force at an instant.
 _CLOSED: Final = (
     "SELECT c.id FROM faults AS c WHERE c.line_id {among}SELECT own.line_id FROM services AS own "
@@ -48,7 +50,7 @@ _OF_ACCOUNTS: Final = Reading(
         "bills_past_due": Source(
             domain.BillPastDue, accounts.BillPastDue, "t.account_id {accounts}", {"bill_id": "id"}
         ),
-        "hub_assignments": Source(domain.HubAssignment, hubs.HubAssignment, f"t.line_id {_LINES}"),
+        "hub_assignments": Source(domain.HubAssignment, hubs.HubAssignment, f"t.hub_id {_HUBS}"),
         "faults": Source(
             domain.Fault, faults.Fault, f"t.line_id {_LINES} AND t.id NOT IN ({_CLOSED})", {"fault_id": "id"}
         ),
@@ -176,11 +178,12 @@ class _Gathering:
             (each.line_id, (each.account_id,)) for each in found["services"] if each.account_id in by_account
         )
         self._give(found, ("plans", "suspicions", "bills_past_due"), "account_id", by_account)
-        self._give(found, ("lines", "services", "hub_assignments", "faults"), "line_id", lines)
+        self._give(found, ("lines", "services", "faults"), "line_id", lines)
         plans = _owners((each.plan_id, by_account[each.account_id]) for each in found["plans"])
         self._give(found, ("plan_sims", "add_ons"), "plan_id", plans)
         sims = _owners((each.sim_id, plans[each.plan_id]) for each in found["plan_sims"])
-        hubs = _owners((each.hub_id, lines[each.line_id]) for each in found["hub_assignments"])
+        hubs = _owners((each.hub_id, lines.get(each.line_id, ())) for each in found["hub_assignments"])
+        self._give(found, ("hub_assignments",), "hub_id", hubs)
         services = _owners((each.service_id, lines[each.line_id]) for each in found["services"])
         self._things(found["faults"], lines, services=services, sims=sims, hubs=hubs)
         self._states(sims, hubs)

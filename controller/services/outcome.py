@@ -15,7 +15,7 @@ from controller.domain.eligibility import live_sim
 from controller.domain.ending import Benefit, Ending, ending_of
 from controller.domain.exclusions import account_of_fault
 from controller.domain.facts import Facts, Fault
-from controller.domain.hub_owner import account_of_hub
+from controller.domain.hub_owner import answers_for_hub
 from controller.domain.london import day_ends
 from controller.domain.lookup import line_of
 from controller.domain.promise import promise_made
@@ -208,10 +208,10 @@ def _deadlines(faults: tuple[FaultOutcome, ...]) -> dict[str, datetime]:
 def _hubs(
     account_id: str, facts: Facts, now: datetime, rules: RuleSet, deadlines: Mapping[str, datetime]
 ) -> dict[str, HubOutcome]:
-    """Decide the account's hubs; one of another household that is, or was, on the line is that one's to answer for."""
+    """Decide the account's hubs; one that another household has, or had on this line, is that one's."""
     found, known = {}, facts.as_known(now)
     for hub_id in sorted({each.hub_id for each in known.hub_assignments}):
-        if account_of_hub(known, hub_id, now) not in {None, account_id}:
+        if not answers_for_hub(known, account_id, hub_id, now):
             continue
         due = sim.reasons_for_hub(facts, hub_id, now, rules)
         state = sim.state_due(due, now).state

@@ -12,6 +12,7 @@ from controller.services import (
     accounts,
     audit,
     controls,
+    decide,
     dispatch,
     faults,
     hubs,
@@ -150,6 +151,19 @@ def test_the_hub_of_the_next_household_is_not_the_movers_to_answer_for(broken: t
     home.drop(5, line_id=new_line)
     home.report(line_id=new_line)
     assert sim_of(home, theirs.id) == "barred"
+
+
+@quickly
+def test_a_hub_that_was_sent_on_to_another_household_is_that_ones_to_answer_for(home: Household) -> None:
+    first = home.move_in()
+    hub_id = home.put_hub_in_drawer()
+    home.move_in()
+    sent = home.now - timedelta(days=2)
+    home.run(hubs.assign, hub_id=hub_id, line_id=home.line_id, dispatched_at=sent, delivered_at=sent)
+    home.broken()
+    home.pass_time(minutes=5)
+    home.run(decide.touch, account_ids=[first])
+    assert sim_of(home, hub_id) == "active"
 
 
 @quickly
