@@ -100,17 +100,6 @@ def erase(session: Session, noun: str, key: str) -> None:
         session.delete(known)
 
 
-def pseudonym_of(session: Session, noun: str, key: str) -> str:
-    """Return the thing's name in the chain, minting its key at the first use."""
-    return _keyed(_secrets(session, {(noun, key)})[noun, key], noun, key)
-
-
-def _secrets(session: Session, things: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return the keys under which things stand in the chain, minting those that are missing."""
-    found = _KNOWN.run(session, keys={key for _, key in things}, nouns={noun for noun, _ in things})
-    return _completed(session, things, found["secrets"])
-
-
 def _completed(
     session: Session, things: AbstractSet[tuple[str, str]], found: Iterable[_Secret]
 ) -> dict[tuple[str, str], str]:

@@ -334,15 +334,8 @@ def _ask_for_the_address(session: Session, row: DispatchOrder, now: datetime) ->
     if row.state == "lost" and failures < FAILURES_MOST:
         return
     then = "the next one goes when this is closed" if failures >= FAILURES_MOST else "another one goes by itself"
-    tasks.open_task(
-        session,
-        tasks.PARCEL_FAILED,
-        row.id,
-        now,
-        account_id=row.account_id,
-        fault_id=row.fault_id,
-        reason=f"the parcel was {row.state}, {failures} of this fault failed: see to the address; {then}",
-    )
+    reason = f"the parcel was {row.state}, {failures} of this fault failed: see to the address; {then}"
+    _ask_a_person(session, row, now, tasks.PARCEL_FAILED, reason)
 
 
 def spare(session: Session, hub_id: str, now: datetime) -> None:
@@ -373,15 +366,13 @@ def _end_assignment(session: Session, actor: Actor, now: datetime, hub_id: str, 
 
 
 def _stop_parcel(session: Session, row: DispatchOrder, now: datetime) -> None:
-    tasks.open_task(
-        session,
-        tasks.STOP_PARCEL,
-        row.id,
-        now,
-        account_id=row.account_id,
-        fault_id=row.fault_id,
-        reason=f"cancelled after the courier was told: stop the parcel {row.courier_reference or row.id}",
-    )
+    reason = f"cancelled after the courier was told: stop the parcel {row.courier_reference or row.id}"
+    _ask_a_person(session, row, now, tasks.STOP_PARCEL, reason)
+
+
+def _ask_a_person(session: Session, row: DispatchOrder, now: datetime, kind: str, reason: str) -> None:
+    about = {"account_id": row.account_id, "fault_id": row.fault_id}
+    tasks.open_task(session, kind, row.id, now, **about, reason=reason)
 
 
 def _get(session: Session, order_id: str) -> DispatchOrder:

@@ -8,7 +8,7 @@ would be a control that only seems to be there.
 
 import hashlib
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,23 +168,14 @@ def in_force(session: Session, categories: Collection[str] | None = None) -> tup
     return tuple(newest.values())
 
 
-def of_level(
-    session: Session, level: str, categories: Sequence[str], overrides: Mapping[str, bool] | None = None
-) -> tuple[ListView, ...]:
-    """Return the lists a level refuses, or those of the categories picked under the level custom.
-
-    `overrides` of a household say of a category that it is refused (true) or not (false), whatever the level says.
-    """
-    row = None if level == CUSTOM else session.get(FilterLevel, level)
-    levels = {} if row is None else {level: row.categories}
-    refused = refused_categories(level, categories, overrides or {}, levels)
-    return in_force(session, refused) if refused else ()
-
-
 def refused_categories(
     level: str, picked: Collection[str], overrides: Mapping[str, bool], levels: Mapping[str, Collection[str]]
 ) -> set[str]:
-    """Return what a household refuses, see `of_level`; `levels` are those there are, each with its categories."""
+    """Return the categories a level refuses, or those picked under the level custom.
+
+    `overrides` of a household say of a category that it is refused (true) or not (false), whatever the level says;
+    `levels` are those there are, each with its categories.
+    """
     refused = set(picked if level == CUSTOM else levels.get(level, ()))
     for category, is_refused in overrides.items() if level != "off" else ():
         (refused.add if is_refused else refused.discard)(category)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, and_
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from controller.domain import promise
 from controller.domain.ending import Benefit
@@ -212,13 +212,3 @@ def next_alarm(made_at: datetime, due_at: datetime, now: datetime, shares: tuple
     """Return the next instant at which somebody should be warned, the end of the hour included."""
     instants = [made_at + (due_at - made_at) * share for share in (*shares, 1.0)]
     return next((instant for instant in instants if instant > now), due_at)
-
-
-def open_promises(session: Session) -> tuple[Promise, ...]:
-    """Return the promises that are neither ready nor ended, the nearest deadline first."""
-    statement = (
-        select(Promise)
-        .where(col(Promise.ended_at).is_(None), col(Promise.ready_at).is_(None))
-        .order_by(col(Promise.due_at), col(Promise.id))
-    )
-    return tuple(session.exec(statement))

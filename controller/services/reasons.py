@@ -97,17 +97,6 @@ def faults_of(session: Session, targets: Collection[Target]) -> frozenset[str]:
     return frozenset(row.reason for row in found if row.kind != "bar" and (row.noun, row.target) in targets)
 
 
-def open_targets(session: Session, noun: str, fault_id: str) -> tuple[str, ...]:
-    """Return the hubs or SIMs that a fault keeps on."""
-    statement = select(ReasonRow.target).where(
-        ReasonRow.reason == fault_id,
-        ReasonRow.noun == noun,
-        ReasonRow.kind != "bar",
-        col(ReasonRow.closed_at).is_(None),
-    )
-    return tuple(sorted(session.exec(statement)))
-
-
 def ever_open(session: Session, fault_id: str) -> tuple[ReasonRow, ...]:
     """Return every reason that rested on a fault, closed ones included."""
     return tuple(

@@ -237,6 +237,6 @@ async def _run(personality: str, kind: Fault, seed: int) -> int:
         run.ports.stop()
 
 
-def run_fault(personality: str, kind: Fault, seed: int) -> int:
+def assert_no_wrong_value(personality: str, kind: Fault, seed: int) -> int:
     """Run it in virtual time; the number of typed failures seen. Raises WrongValueError."""
     return run_virtual(_run(personality, kind, seed))

@@ -114,6 +114,17 @@ def home(database: Database) -> Household:
     return Household(database)
 
 
+@pytest.fixture
+def broken(home: Household) -> tuple[Household, str]:
+    """A home whose hub and Backup are on for a fault."""
+    home.move_in(allowances=(1000,))
+    home.put_hub_in_drawer()
+    fault_id = home.broken()
+    home.outside_follows()
+    home.pass_time(minutes=5)
+    return home, fault_id
+
+
 @pytest.fixture(scope="session")
 def routes() -> FastAPI:
     """The API without a database: `serve` gives it one, since building it anew takes longer than a test does."""

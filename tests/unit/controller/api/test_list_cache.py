@@ -10,7 +10,7 @@ from tests.unit.controller.household import START, Household
 
 
 async def test_a_list_that_a_cache_has_is_not_sent_again(home: Household, routes: FastAPI) -> None:
-    digest = home.run(lambda session, actor, now: lists.of_level(session, "light", [])[0].digest)
+    digest = home.run(lambda session, actor, now: lists.in_force(session)[0].digest)
     serve(routes, home.database, now=lambda: START)
     transport = httpx.ASGITransport(routes)
     async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:

@@ -42,7 +42,7 @@ class Outsider:
         self.counts: dict[str, int] = {}
         self.down: set[str] = set()
 
-    async def play(self, script: str) -> None:
+    async def assert_plays(self, script: str) -> None:
         for line in script.strip().splitlines():
             if line.strip() and not line.strip().startswith("#"):
                 try:

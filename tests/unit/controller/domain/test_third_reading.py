@@ -124,4 +124,4 @@ async def outsider(stage: Stage) -> AsyncIterator[Outsider]:
 
 @pytest.mark.parametrize("case", PLAYED, ids=[case["name"] for case in PLAYED])
 async def test_as_the_terms_say(outsider: Outsider, case: dict[str, str]) -> None:
-    await outsider.play(case["script"])
+    await outsider.assert_plays(case["script"])

@@ -10,16 +10,6 @@ from controller.services.errors import BrakeError, ConflictError, UnprocessableE
 from tests.unit.controller.household import OTHER_IMEI, Household
 
 
-@pytest.fixture
-def broken(home: Household) -> tuple[Household, str]:
-    home.move_in(allowances=(1000,))
-    home.put_hub_in_drawer()
-    fault_id = home.broken()
-    home.outside_follows()
-    home.pass_time(minutes=5)
-    return home, fault_id
-
-
 def backups(home: Household) -> list[bool]:
     return [sim.due.uncounted for sim in home.mybt()]
 

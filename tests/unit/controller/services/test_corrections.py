@@ -22,6 +22,7 @@ from controller.services import (
     recomputation,
 )
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
+from controller.tables.accounts import Account
 from controller.tables.faults import LineEvent, Outage
 from tests.unit.controller.household import BT_BRANDED, Household
 
@@ -32,17 +33,6 @@ TODAY = date(2026, 11, 20)
 TOMORROW = date(2026, 11, 21)
 
 
-@pytest.fixture
-def broken(home: Household) -> tuple[Household, str]:
-    """A home whose hub and Backup are on for a fault."""
-    home.move_in(allowances=(1000,))
-    home.put_hub_in_drawer()
-    fault_id = home.broken()
-    home.outside_follows()
-    home.pass_time(minutes=5)
-    return home, fault_id
-
-
 def moved(home: Household, from_day: date = TOMORROW, **where: Any) -> str:
     """Move the service and wait for its first day on the new line; returns that line."""
     row = home.run(accounts.move_service, service_id=home.service_id, from_day=from_day, **where)
@@ -51,6 +41,14 @@ def moved(home: Household, from_day: date = TOMORROW, **where: Any) -> str:
     home.outside_follows()
     line_id: str = row.line_id
     return line_id
+
+
+def next_household(home: Household, line_id: str) -> Account:
+    """Who takes the line over tomorrow, with Plus of their own."""
+    other: Account = home.run(accounts.create, holder_name="B", email="b@example.org", mobile=None)
+    plus = {"product": "Superfast Fibre Plus", "starts_on": TOMORROW}
+    home.run(accounts.start_service, account_id=other.id, line_id=line_id, **plus)
+    return other
 
 
 def sim_of(home: Household, hub_id: str) -> str:
@@ -100,14 +98,7 @@ def test_the_next_household_gets_neither_the_fault_nor_the_hub_and_parks_nothing
     home.report(line_id=new_line)
     home.outside_follows()
     assert sim_of(home, mine[2]) == "active"
-    other = home.run(accounts.create, holder_name="B", email="b@example.org", mobile=None)
-    home.run(
-        accounts.start_service,
-        account_id=other.id,
-        product="Superfast Fibre Plus",
-        starts_on=TOMORROW,
-        line_id=old_line,
-    )
+    other = next_household(home, old_line)
     home.pass_time(minutes=1)
     home.look()
     home.run(controls.set_controls, hub_id=mine[2], controls={"level": "moderate"})
@@ -131,14 +122,7 @@ def test_the_next_household_gets_neither_the_fault_nor_the_hub_and_parks_nothing
 def test_the_hub_of_the_next_household_is_not_the_movers_to_answer_for(broken: tuple[Household, str]) -> None:
     home, _ = broken
     mine, new_line, old_line = home.account_id, moved(home, postcode="CD4 5EF"), home.line_id
-    other = home.run(accounts.create, holder_name="B", email="b@example.org", mobile=None)
-    home.run(
-        accounts.start_service,
-        account_id=other.id,
-        product="Superfast Fibre Plus",
-        starts_on=TOMORROW,
-        line_id=old_line,
-    )
+    other = next_household(home, old_line)
     theirs = home.run(hubs.enrol, serial="THEIRS", iccid=home.card())
     home.run(hubs.add_evidence, hub_id=theirs.id, source="depot", fields=BT_BRANDED, at=home.now)
     home.run(hubs.assign, hub_id=theirs.id, line_id=old_line, dispatched_at=home.now, delivered_at=home.now)
