@@ -225,7 +225,9 @@ class Connection(UsualLines):
     def _pending_unusual(self, line: str, place: int) -> None:
         if self._prompt is not None and line.lstrip(" ").startswith(">"):
             self._answer_prompt()
-            self._retake(line.lstrip(" ")[1:].lstrip(" "))
+            rest = line.lstrip(" ")[1:].lstrip(" ")
+            if rest:
+                self._take(rest)  # as a line of its own: in other chunks it is one
             return
         stripped = line.strip()
         if stripped != line or (place > 0 and line[place - 1] == " "):

@@ -432,6 +432,7 @@ SENDING = Command("AT+CMGS=1", Prompted("00", Prefixed("+CMGS")))
         b"+CMT: ,2\r>>>>\n=2\nOK\n",  # a prompt where a PDU is due
         b"> +CMGS: 5 \r\nOK\r\n",
         b'\r\n> +CMGS\xa0: 2,"x\r\nOK\r\n',  # what looks blank only in Unicode, behind the prompt
+        b"\r\n> \0 \0+CMT :,\t\r\n00\r\nOK\r\n",  # blanks before the colon and at the end, behind the prompt
         b">" + b"x" * (2 * MAX_LINE),
         b"> " + b"x" * MAX_LINE + b">\r\n+CMGS: 5\r\nOK\r\n",
     ],
