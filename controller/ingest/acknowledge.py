@@ -6,7 +6,7 @@ each hub, so it is bounded by the fleet. A lost `ack` costs nothing: the next on
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -44,14 +44,17 @@ class Acknowledger:
         now = soonest = asyncio.get_running_loop().time()
         soonest += INTERVAL_S
         for hub_id, boots in taken.acks.items():
-            pending = self._pending.setdefault(hub_id, {})
-            for boot, seq in boots.items():
-                pending[boot] = max(seq, pending.get(boot, 0))
+            self._owe(hub_id, boots)
             due = now if hub_id in taken.at_once else now + INTERVAL_S
             self._due[hub_id] = min(due, self._due.get(hub_id, due))
             soonest = min(soonest, self._due[hub_id])
         if soonest < self._looks_at:
             self._wake.set()
+
+    def _owe(self, hub_id: str, boots: Mapping[int, int]) -> None:
+        pending = self._pending.setdefault(hub_id, {})
+        for boot, seq in boots.items():
+            pending[boot] = max(seq, pending.get(boot, 0))
 
     async def run(self, link: Link) -> None:
         """Publish what becomes due until the link is lost, beginning with what an earlier process still owed."""
@@ -70,15 +73,17 @@ class Acknowledger:
 
     async def _tell(self, link: Link, hub_ids: Sequence[str]) -> None:
         """Publish what these hubs are owed, and remember it in one transaction: a fleet is told every minute."""
-        told = {hub_id: dict(self._pending[hub_id]) for hub_id in hub_ids}
+        # What comes meanwhile is owed anew, in its own time, also where it says the same: a hub asks for what it missed.
+        told = {hub_id: self._pending.pop(hub_id) for hub_id in hub_ids}
         for hub_id in hub_ids:
-            del self._due[hub_id]  # what comes meanwhile is due in its own time
+            del self._due[hub_id]
         rendered = [render_ack(hub_id, boots) for hub_id, boots in told.items() if boots]
-        await asyncio.gather(*(link.publish(each.topic, each.payload) for each in rendered))
-        for hub_id, boots in told.items():
-            left = {boot: seq for boot, seq in self._pending.pop(hub_id).items() if seq > boots.get(boot, -1)}
-            if left:
-                self._pending[hub_id] = left
+        try:
+            await asyncio.gather(*(link.publish(each.topic, each.payload) for each in rendered))
+        except BaseException:
+            for hub_id, boots in told.items():
+                self._owe(hub_id, boots)
+            raise
         await self._remember(told)
 
     async def _remember(self, told: dict[str, dict[int, int]]) -> None:
