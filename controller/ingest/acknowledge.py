@@ -73,7 +73,7 @@ class Acknowledger:
 
     async def _tell(self, link: Link, hub_ids: Sequence[str]) -> None:
         """Publish what these hubs are owed, and remember it in one transaction: a fleet is told every minute."""
-        # What comes meanwhile is owed anew, in its own time, also where it says the same: a hub asks for what it missed.
+        # What comes meanwhile is owed anew, also where it says the same: a hub asks again for what it missed.
         told = {hub_id: self._pending.pop(hub_id) for hub_id in hub_ids}
         for hub_id in hub_ids:
             del self._due[hub_id]
