@@ -3,10 +3,12 @@
 TR-181: registration and signal are Device.Cellular.Interface.{i}, the bearer's bytes its Stats; see docs/agent.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 from device_agent.facts import (
     FILTERING,
@@ -77,6 +79,10 @@ _SENTENCES: Final = {
 }
 
 
+# How much of a report outcomes may fill (bytes of JSON): what else it says fits into the rest of its limit.
+OUTCOMES_MOST: Final = 48 * 1024
+# A batch of samples has a limit too; the longest name that a SIM or a network gives itself has some 20 characters.
+SAMPLE_OPERATOR_MOST: Final = 40
 _CERTIFICATE_BAD: Final = frozenset(
     {CertificateStatus.EXPIRED, CertificateStatus.REFUSED, CertificateStatus.UNREADABLE}
 )
@@ -243,19 +249,29 @@ def _identity(whole: Whole) -> IdentityEvidence:
     modem, evidence = whole.modem, whole.evidence
     who = modem.identity
     return IdentityEvidence(
-        serial=evidence.get("serial"),
-        imei=who.imei if who else None,
-        iccid=modem.sim.iccid if modem.sim else None,
-        modem_manufacturer=who.manufacturer if who else None,
-        modem_model=who.model if who else None,
-        modem_firmware=who.firmware if who else None,
-        hub_model=evidence.get("hub_model"),
-        hub_firmware=evidence.get("hub_firmware"),
-        usb_id=evidence.get("usb_id"),
-        lan_mac=evidence.get("lan_mac"),
-        branding=evidence.get("branding"),
-        certificate_issuer=(whole.certificate.issuer[:256] or None) if whole.certificate else None,
+        serial=_short(evidence.get("serial")),
+        imei=_number(who.imei if who else None, 17),
+        iccid=_number(modem.sim.iccid if modem.sim else None, 22),
+        modem_manufacturer=_short(who.manufacturer if who else None),
+        modem_model=_short(who.model if who else None),
+        modem_firmware=_short(who.firmware if who else None),
+        hub_model=_short(evidence.get("hub_model")),
+        hub_firmware=_short(evidence.get("hub_firmware")),
+        usb_id=_number(evidence.get("usb_id"), 9),
+        lan_mac=_number(evidence.get("lan_mac"), 17),
+        branding=_short(evidence.get("branding")),
+        certificate_issuer=_short(whole.certificate.issuer) if whole.certificate else None,
     )
+
+
+def _short(text: str | None, most: int = 256) -> str | None:
+    """As much of a text as the contract takes: a report with more is refused whole, and so would be every later one."""
+    return text[:most] or None if text else None
+
+
+def _number(text: str | None, most: int) -> str | None:
+    """A number, or None for one too long to be one: what is cut would name something else."""
+    return text if text and len(text) <= most else None
 
 
 def _network(modem: ModemFacts) -> NetworkReport:
@@ -266,7 +282,7 @@ def _network(modem: ModemFacts) -> NetworkReport:
         registration=state.name.lower(),
         mcc=operator.mcc if operator else None,
         mnc=operator.mnc if operator else None,
-        operator=operator.name if operator else None,
+        operator=_short(operator.name) if operator else None,
         technology=_technology(technology),
         reject_cause=registration.reject_cause if registration else None,
     )
@@ -283,7 +299,10 @@ def _bearer(whole: Whole) -> BearerReport:
     bearer = whole.modem.bearer
     sent, received = whole.sent_bytes
     return BearerReport(
-        up=bearer is not None and bearer.up, apn=bearer.apn if bearer else None, tx_bytes=sent, rx_bytes=received
+        up=bearer is not None and bearer.up,
+        apn=_short(bearer.apn) if bearer else None,
+        tx_bytes=sent,
+        rx_bytes=received,
     )
 
 
@@ -304,9 +323,20 @@ def _filter(gate: GateFacts, names: Mapping[str, int]) -> FilterReport:
     )
 
 
-def outcome(row: RequestRow) -> RequestOutcome:
-    """How a request stands."""
-    return RequestOutcome(id=row.id, state=RequestState(row.state), message=row.message[:256], result=row.result)
+def outcomes(rows: Iterable[RequestRow]) -> list[RequestOutcome]:
+    """How requests stand, as many as fit into a report; the others are told when the document holds these no more."""
+    told, left = list[RequestOutcome](), OUTCOMES_MOST
+    for row in rows:
+        each = RequestOutcome(id=row.id, state=RequestState(row.state), message=row.message[:256], result=row.result)
+        size = len(msgspec.json.encode(each))
+        if size > OUTCOMES_MOST:
+            each = msgspec.structs.replace(each, message=f"its result has {size} bytes, too many to tell", result={})
+            size = 0
+        if size > left:
+            break
+        told.append(each)
+        left -= size
+    return told
 
 
 def sample(modem: ModemFacts, *, uptime_ms: int, at_ms: int | None, sent_bytes: tuple[int, int] | None) -> Sample:
@@ -321,7 +351,7 @@ def sample(modem: ModemFacts, *, uptime_ms: int, at_ms: int | None, sent_bytes: 
         rsrp_dbm=signal.rsrp_dbm if signal else None,
         rsrq_db=signal.rsrq_db if signal else None,
         sinr_db=signal.sinr_db if signal else None,
-        operator=operator.name if operator else None,
+        operator=_short(operator.name, SAMPLE_OPERATOR_MOST) if operator else None,
         technology=_technology(technology),
         band=signal.band if signal else None,
         cell_id=signal.cell_id if signal else None,

@@ -53,7 +53,9 @@ class Requests:
             self._wake.clear()
             for request in self._asked:
                 try:
-                    await self._carry_out(request)
+                    # While another was carried out a document may have come that holds this one no more.
+                    if request in self._asked:
+                        await self._carry_out(request)
                 except StoreError as error:
                     # Not begun, or its end not kept: what cannot be remembered is not done twice either.
                     _log.error("a request cannot be kept", extra={"kind": request.kind, "error": str(error)})

@@ -239,6 +239,7 @@ class Store:
         if not self._pending:
             return
         rows = [(m.boot, m.seq, m.channel, m.uptime_ms, m.payload) for m in self._pending]
+        before = self._bytes
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -247,6 +248,8 @@ class Store:
                 self._keep_bounds(self._pending[-1].uptime_ms)
             self.commits += 1
         except sqlite3.Error as error:
+            # What is rolled back is not held: bytes counted all the same would fill the bound with nothing.
+            self._bytes = before
             raise StoreError.of(self._path, error) from None
         finally:
             # On a full disk the memory must not grow instead: what could not be written is lost, and shows as a gap.

@@ -279,7 +279,7 @@ class Agent:
             reason=board.reason,
             clock_trusted=self._clock.trusted,
             evidence=self._evidence,
-            requests=[report.outcome(rows[request.id]) for request in asked if request.id in rows],
+            requests=report.outcomes(rows[request.id] for request in asked if request.id in rows),
             waiting=_waiting(board),
             sent_bytes=board.total_bytes,
             certificate=board.certificate,

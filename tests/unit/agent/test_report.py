@@ -5,10 +5,21 @@ from dataclasses import replace
 import pytest
 
 from device_agent.facts import GateFacts, Goal, ModemFacts, Reason
-from device_agent.protocol import Condition, digest_identifier
-from device_agent.report import Whole, conditions, knows_sim
+from device_agent.lanes.sampler import BATCH_MOST
+from device_agent.protocol import (
+    LIMITS,
+    Channel,
+    Condition,
+    Reported,
+    Telemetry,
+    decode,
+    digest_identifier,
+    encode,
+)
+from device_agent.report import Whole, conditions, knows_sim, outcomes, reported, sample
+from device_agent.store import RequestRow
 from firmware_bridge.host.state import FirewallState
-from firmware_bridge.types import Sim, SimState
+from firmware_bridge.types import Bearer, Identity, Operator, Sim, SimState
 from tests.unit.agent.memory_modem import ICCID
 from tests.unit.agent.virtual_hub import HUB
 
@@ -44,6 +55,46 @@ def test_the_report_is_a_word_about_what_is(
 ) -> None:
     found = told(replace(WHOLE, reason=verdict, gate=GateFacts(firewall=firewall)), "forwarding_open")
     assert (str(found.status), found.reason) == (status, reason)
+
+
+def wire(whole: Whole) -> Reported:
+    """The report as its reader has it."""
+    numbers = {"boot": 1, "seq": 1, "session": 1, "uptime_ms": 0}
+    message = reported(whole, conditions(whole, (), 0), **numbers, sent_at=None, spool=(), version="1")
+    found = decode(Channel.REPORTED, encode(message))
+    assert isinstance(found, Reported)
+    return found
+
+
+def test_whatever_a_modem_says_of_itself_the_report_can_be_read() -> None:
+    long = "x" * 4000
+    modem = ModemFacts(
+        present=True,
+        identity=Identity(long, long, long, "8" * 40),
+        sim=Sim(SimState.READY, "8" * 40),
+        operator=Operator("234", "30", long),
+        bearer=Bearer(up=True, apn=long),
+        problem=long,
+    )
+    evidence = dict.fromkeys(("serial", "hub_model", "hub_firmware", "usb_id", "lan_mac", "branding"), long)
+    told = wire(replace(WHOLE, modem=modem, evidence=evidence))
+    # A text is cut; of a number a part would be another number.
+    assert (told.identity.modem_firmware, told.identity.imei) == ("x" * 256, None)
+    taken = sample(modem, uptime_ms=0, at_ms=None, sent_bytes=None)
+    assert len(encode(Telemetry(boot=1, seq=1, samples=(taken,) * BATCH_MOST))) < LIMITS[Channel.TELEMETRY]
+
+
+def test_results_that_do_not_fit_together_are_told_one_report_after_the_other() -> None:
+    lines = {f"{n:02}": "é" * 400 for n in range(40)}
+    rows = [RequestRow(str(n), "collect_logs", "done", "", lines, 1) for n in range(32)]
+    told = outcomes(rows)
+    assert [each.id for each in told] == ["0"]
+    assert wire(replace(WHOLE, requests=told)).requests == tuple(told)
+    # What the document holds no more has made room.
+    assert [each.id for each in outcomes(rows[1:])] == ["1"]
+    (huge,) = outcomes([replace(rows[0], result={"0": "é" * 30_000})])
+    assert (huge.state, huge.result) == ("done", {})
+    assert len(outcomes([replace(row, result={}) for row in rows])) == 32
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Requests: each at most once in all lives, judged by trusted time only, its outcome always told."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ class Desk:
         self.clock = Clock(now_s)
         self.done: list[str] = []
         self.told = 0
+        self.on_locate: Callable[[], None] = lambda: None
         kinds = (RequestKind.LOCATE, RequestKind.DIAGNOSE, RequestKind.COLLECT_LOGS)
         handlers: dict[RequestKind, Handler] = dict(zip(kinds, (self.locate, self.fail, self.no), strict=True))
         self.requests = Requests(store, self.clock, handlers, self.tell)
@@ -32,6 +33,7 @@ class Desk:
 
     async def locate(self) -> dict[str, str]:
         self.done.append("locate")
+        self.on_locate()
         return {"light": "blinked"}
 
     async def fail(self) -> dict[str, str]:
@@ -78,6 +80,17 @@ def test_without_trusted_time_a_request_waits_and_one_that_was_withdrawn_is_neve
         assert desk.done == ["locate"]
         # That it has begun, and how it ended.
         assert desk.told == 2
+
+    at_the_desk(story)
+
+
+def test_a_request_that_is_withdrawn_while_another_is_carried_out_is_not_begun() -> None:
+    async def story(desk: Desk) -> None:
+        desk.clock.offer(AT_MS)
+        desk.requests.ask([request("a"), request("b")])
+        desk.on_locate = lambda: desk.requests.ask([request("a")])
+        await desk.settle()
+        assert set(desk.store.requests()) == {"a"}
 
     at_the_desk(story)
 

@@ -95,6 +95,21 @@ def test_beyond_the_bound_the_oldest_telemetry_goes_first_and_the_gap_shows(tmp_
         assert store.nearly_full
 
 
+def test_what_a_failing_disk_did_not_take_is_not_counted(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.db", spool_bytes=2000) as store:
+        store.spool_event(event(store, 500))
+        disk = sqlite3.connect(tmp_path / "s.db")
+        disk.execute("CREATE TRIGGER fails BEFORE DELETE ON spool BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END")
+        with pytest.raises(StoreError):
+            store.spool_event(event(store, 1600))
+        disk.execute("DROP TRIGGER fails")
+        disk.close()
+        assert [m.seq for m in store.history((0, 0))] == [1]
+        for _ in range(4):
+            store.spool_event(event(store, 500))
+            assert sum(len(m.payload) for m in store.history((0, 0))) <= 2000
+
+
 def test_what_was_acknowledged_makes_room_again() -> None:
     with Store(":memory:", spool_bytes=1000) as store:
         for _ in range(17):
