@@ -30,6 +30,15 @@ async def withdraw_events(
     return {"events": [_event(row) for row in found]}
 
 
+@router.post("/{line_id}/event-restorations")
+async def restore_events(
+    line_id: schemas.Id, body: schemas.EventWithdrawal, door: ServicesDep, actor: OperatorDep
+) -> dict[str, Any]:
+    """Take withdrawals back: the events are recorded once more under new numbers, and decided by from now on."""
+    found = await door.run(lines.restore, actor, line_id=line_id, **body.model_dump())
+    return {"events": [_event(row) for row in found]}
+
+
 @router.post("/{line_id}/restarts", status_code=201)
 async def ask_restart(
     line_id: schemas.Id, body: schemas.NewRestart, door: ServicesDep, actor: OperatorDep

@@ -301,7 +301,7 @@ class LineEvents(BaseModel):
 
 
 class EventWithdrawal(BaseModel):
-    """Events of a line that were recorded wrongly, why, and the person who stands for it."""
+    """Events of a line that were recorded, or withdrawn, wrongly, why, and the person who stands for it."""
 
     model_config = example(event_ids=[1], reason="the port was tested at the exchange", by="J. Reviewer")
     event_ids: Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(min_length=1, max_length=500)]

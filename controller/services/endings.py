@@ -26,6 +26,8 @@ def follow(session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, 
     for fault_id in _told_in_vain(outcomes, found, now):
         if notices.withdraw(session, fault_id, "switch_off", now):
             notices.owe(session, fault_id, "switch_off_withdrawn", now, since=now)
+    for fault_id in _refused_in_vain(outcomes, found):
+        notices.withdraw(session, fault_id, "refused", now)
     _ask_people(session, outcomes, found, now)
 
 
@@ -57,7 +59,20 @@ def _told_in_vain(outcomes: Sequence[FaultOutcome], found: OnRecord, now: dateti
     standing = [
         row for row in found.told if row.kind == "switch_off" and row.state != "withdrawn" and row.fault_id in kept
     ]
-    return sorted({row.fault_id for row in standing if _is_held(kept[row.fault_id]) or now < _named_time(row)})
+    return sorted(
+        {
+            row.fault_id
+            for row in standing
+            if row.state == "owed" or _is_held(kept[row.fault_id]) or now < _named_time(row)
+        }
+    )
+
+
+def _refused_in_vain(outcomes: Sequence[FaultOutcome], found: OnRecord) -> list[str]:
+    """Return the open faults of which a refusal waits to be sent that holds no longer; told again if it ever does."""
+    waiting = {row.fault_id for row in found.told if row.kind == "refused" and row.state == "owed"}
+    given = (each.fault.fault_id for each in outcomes if each.decisions and each.refusal is None)
+    return sorted(waiting.intersection(given))
 
 
 def _is_kept(found: Sequence[Ending]) -> bool:

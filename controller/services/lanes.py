@@ -1,4 +1,4 @@
-"""A carrier account is a lane (decision 13): one claimed row, its holder alone calls, at the account's rate."""
+"""A carrier account is a lane (decision 13): one claimed row, and its holder alone calls."""
 
 from datetime import datetime, timedelta
 
@@ -20,21 +20,6 @@ def hold(session: Session, actor: Actor, now: datetime, *, account: str, holder:
     return True
 
 
-def next_call(
-    session: Session, actor: Actor, now: datetime, *, account: str, holder: str, interval: timedelta
-) -> datetime | None:
-    """Reserve the next call's instant at the account's rate; None when the caller doesn't hold the lane."""
-    del actor
-    row = _row(session, account)
-    if row.holder != holder or row.held_until is None or row.held_until <= now:
-        return None
-    at = max(now, row.next_call_at or now)
-    row.next_call_at = at + interval
-    row.calls += 1
-    session.add(row)
-    return at
-
-
 def release(session: Session, actor: Actor, now: datetime, *, account: str, holder: str) -> None:
     """Let the lane go, if it is the caller's."""
     del actor, now
@@ -50,7 +35,7 @@ def _row(session: Session, account: str) -> CarrierLane:
     row = session.exec(statement).first()
     if row is None:
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        begun = insert(CarrierLane).values(id=account, calls=0).on_conflict_do_nothing()
+        begun = insert(CarrierLane).values(id=account).on_conflict_do_nothing()
         session.connection().execute(begun)
         row = session.exec(statement).one()
     return row

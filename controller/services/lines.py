@@ -1,4 +1,4 @@
-"""Line events in bulk, their withdrawal, restarts we asked for; only lines with an open fault are decided again."""
+"""Line events in bulk, those that were none, restarts we asked for; only lines with an open fault are decided again."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -69,9 +69,63 @@ def withdraw(
     source that tells one again brings nothing back. Raises NotFoundError; UnprocessableError without a name or a
     reason, or for an event that is not the line's.
     """
+    found = _told_wrongly(session, line_id, event_ids, by=by, reason=reason)
+    standing = [row for row in found if row.superseded_at is None]
+    for row in standing:
+        row.superseded_at, row.withdrawn_by, row.withdrawn_why = now, by, reason
+        session.add(row)
+    session.flush()
+    if standing:
+        _corrected(session, actor, now, line_id, what="withdrawn", events=standing, by=by, reason=reason)
+    return found
+
+
+def restore(
+    session: Session, actor: Actor, now: datetime, *, line_id: str, event_ids: Sequence[int], by: str, reason: str
+) -> tuple[LineEvent, ...]:
+    """Take the withdrawal of events of a line back: from now on they were, again (T§10b). Twice is once.
+
+    Each is recorded once more, as the next edition with a number of its own; the withdrawn record stays as it was, so
+    that what was decided without it is computed again as of then. Returns the records that stand, or stood. Raises
+    NotFoundError; UnprocessableError without a name or a reason, or for an event that is not the line's.
+    """
+    found = _told_wrongly(session, line_id, event_ids, by=by, reason=reason)
+    later = {row.id: _next_edition(session, row) for row in found if row.superseded_at is not None}
+    made = []
+    for row in (row for row in found if row.id in later and later[row.id] is None):
+        again = LineEvent(
+            line_id=line_id,
+            kind=row.kind,
+            at=row.at,
+            source=row.source,
+            cause=row.cause,
+            recorded_at=now,
+            edition=row.edition + 1,
+            restored_by=by,
+            restored_why=reason,
+        )
+        session.add(again)
+        later[row.id] = again
+        made.append(again)
+    session.flush()
+    if made:
+        _corrected(session, actor, now, line_id, what="restored", events=made, by=by, reason=reason)
+    return tuple(later.get(row.id) or row for row in found)
+
+
+def _next_edition(session: Session, row: LineEvent) -> LineEvent | None:
+    same = (LineEvent.line_id == row.line_id, LineEvent.kind == row.kind, LineEvent.at == row.at)
+    statement = select(LineEvent).where(*same, LineEvent.source == row.source, LineEvent.edition == row.edition + 1)
+    return session.exec(statement).first()
+
+
+def _told_wrongly(
+    session: Session, line_id: str, event_ids: Sequence[int], *, by: str, reason: str
+) -> tuple[LineEvent, ...]:
+    """Return the line's events that somebody puts right, held."""
     versions.present(session, Line, line_id)
     if not by.strip() or not reason.strip():
-        raise UnprocessableError("a withdrawal needs a named person and a reason", remedy="send both")
+        raise UnprocessableError("a correction needs a named person and a reason", remedy="send both")
     wanted = sorted(set(event_ids))
     statement = select(LineEvent).where(LineEvent.line_id == line_id, col(LineEvent.id).in_(wanted))
     found = tuple(session.exec(statement.order_by(col(LineEvent.id)).with_for_update()))
@@ -79,17 +133,16 @@ def withdraw(
         raise UnprocessableError(
             f"{len(unknown)} events are not of this line", remedy="read the line's events", events=unknown[:10]
         )
-    standing = [row for row in found if row.superseded_at is None]
-    for row in standing:
-        row.superseded_at, row.withdrawn_by, row.withdrawn_why = now, by, reason
-        session.add(row)
-    session.flush()
-    if standing:
-        numbers = [row.id for row in standing]
-        journal.audited(session, "line_events", line_id, "withdrawn", events=numbers, by=by, reason=reason)
-        journal.changed(session, "line", line_id, "events_withdrawn")
-        decide.touch_lines(session, actor, now, _with_open_fault(session, [line_id]))
     return found
+
+
+def _corrected(
+    session: Session, actor: Actor, now: datetime, line_id: str, *, what: str, events: Sequence[LineEvent], **word: str
+) -> None:
+    """Audit a correction, tell of it, and decide again what the events bear on."""
+    journal.audited(session, "line_events", line_id, what, events=[row.id for row in events], **word)
+    journal.changed(session, "line", line_id, f"events_{what}")
+    decide.touch_lines(session, actor, now, _with_open_fault(session, [line_id]))
 
 
 def of_line(

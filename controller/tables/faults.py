@@ -16,12 +16,13 @@ class LineEvent(SQLModel, table=True):
     """One source saw one change of sync or PPP on one line; idempotent under (line, kind, at, source).
 
     One that was recorded wrongly is withdrawn and stays: what was decided by it can be computed again, and its source
-    telling it again brings nothing back.
+    telling it again brings nothing back. Where that was the error it is recorded once more, as the next edition: a
+    source always tells the first.
     """
 
     __tablename__ = "line_events"
     __table_args__ = (
-        UniqueConstraint("line_id", "kind", "at", "source", name="uq_line_events"),
+        UniqueConstraint("line_id", "kind", "at", "source", "edition", name="uq_line_events"),
         Index("ix_line_events_line", "line_id", "at"),
     )
 
@@ -37,6 +38,9 @@ class LineEvent(SQLModel, table=True):
     )
     withdrawn_by: str | None = column("who stands for the withdrawal", Retention.HISTORY, default=None, max_length=128)
     withdrawn_why: str | None = column("why it was none", Retention.HISTORY, default=None, max_length=500)
+    edition: int = column("1, and one more each time a withdrawal was taken back", Retention.HISTORY, default=1)
+    restored_by: str | None = column("who took the withdrawal back", Retention.HISTORY, default=None, max_length=128)
+    restored_why: str | None = column("why it was one after all", Retention.HISTORY, default=None, max_length=500)
 
 
 class AskedRestart(SQLModel, table=True):

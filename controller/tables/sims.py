@@ -71,5 +71,3 @@ class CarrierLane(SQLModel, table=True):
     id: str = column("which carrier account", _HISTORY, primary_key=True, max_length=64)
     holder: str | None = column("who calls", _HISTORY, default=None, max_length=64)
     held_until: datetime | None = column("until when", _HISTORY, type=INSTANT, default=None)
-    next_call_at: datetime | None = column("its rate, over all processes", _HISTORY, type=INSTANT, default=None)
-    calls: int = column("how many calls it made, for the forecast", _HISTORY, type=BIG_KEY, default=0)

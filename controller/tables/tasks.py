@@ -34,6 +34,7 @@ class OperatorTask(SQLModel, table=True):
     fault_id: str | None = column("about which fault", _KEPT, type=ID, default=None)
     reason: str = column("why a person is needed; no personal data", _KEPT, max_length=500)
     opened_at: datetime = column("since when", _KEPT, type=INSTANT)
+    due_at: datetime | None = column("by when it should be done", _KEPT, type=INSTANT, default=None)
     closed_at: datetime | None = column("until when", _KEPT, type=INSTANT, default=None)
     closed_by: str | None = column("who closed it", _KEPT, default=None, max_length=128)
     outcome: str | None = column("done, or not needed", _KEPT, default=None, max_length=16)

@@ -69,6 +69,7 @@ FIRST: Final[dict[Name, tuple[Name, ...]]] = {
     ("DELETE", "/v1/hubs/{hub_id}/losses"): (("POST", "/v1/hubs/{hub_id}/losses"),),
     ("DELETE", "/v1/faults/{fault_id}/resolution"): (("POST", "/v1/faults/{fault_id}/resolution"),),
     ("DELETE", "/v1/sims/{sim_id}/journeys"): (("POST", "/v1/sims/{sim_id}/journeys"),),
+    ("POST", "/v1/lines/{line_id}/event-restorations"): (("POST", "/v1/lines/{line_id}/event-withdrawals"),),
 }
 # Where the documented example contradicts the home, or there is none.
 OTHER: Final = "the other account"

@@ -258,6 +258,58 @@ def test_a_withdrawal_is_once_and_needs_a_name_a_reason_and_the_lines_own_events
     assert [row.superseded_at is None for row in events(home)] == [False, True]
 
 
+def restore(home: Household, numbers: list[int | None], **more: Any) -> tuple[LineEvent, ...]:
+    word = {"by": "K. Reviewer", "reason": "the test was of another port", **more}
+    found: tuple[LineEvent, ...] = home.run(lines.restore, line_id=home.line_id, event_ids=numbers, **word)
+    return found
+
+
+def test_a_withdrawal_in_error_is_taken_back_and_each_decision_holds_as_of_then(broken: tuple[Household, str]) -> None:
+    home, fault_id = broken
+    wrong = events(home)[2]
+    for round_ in (1, 2):
+        withdraw(home, [row.id for row in events(home) if row.superseded_at is None and row.at == wrong.at])
+        assert home.outcomes(fault_id)["qualifies"] == "does_not_qualify"
+        home.pass_time(minutes=1)
+        [newest] = restore(home, [max(row.id or 0 for row in events(home) if row.at == wrong.at)])
+        assert (newest.edition, newest.recorded_at, newest.restored_by) == (round_ + 1, home.now, "K. Reviewer")
+        assert home.outcomes(fault_id)["qualifies"] == "qualifies"
+        home.pass_time(minutes=1)
+    assert [row.edition for row in events(home) if row.superseded_at is None and row.at == wrong.at] == [3]
+    # A switch-off and a refusal that were not sent yet are not told any more.
+    waiting = {row.kind: row.state for row in home.view(fault_id).notices if row.state != "delivered"}
+    assert waiting == {"switch_off": "withdrawn", "refused": "withdrawn"}
+    assert home.document().internet_on
+    assert recomputed(home, fault_id) <= {"equal", "overtaken"}
+    # Its source tells it again: it counts once.
+    seen = lines.Seen(line_id=home.line_id, kind=LineEventKind(wrong.kind), at=wrong.at, source=wrong.source)
+    assert home.run(lines.record, events=[seen]) == 0
+    assert home.run(lambda session, actor, now: audit.verify(session)) is None
+
+
+@quickly
+def test_a_restoration_is_once_and_needs_a_name_a_reason_and_the_lines_own_events(home: Household) -> None:
+    home.move_in()
+    home.drop(2)
+    first, second = events(home)
+    assert [row.id for row in restore(home, [first.id])] == [first.id], "it stands already"
+    withdraw(home, [first.id])
+    home.pass_time(minutes=1)
+    [again] = restore(home, [first.id])
+    home.pass_time(minutes=1)
+    assert [row.id for row in restore(home, [first.id], by="Somebody Else")] == [again.id]
+    # Withdrawn anew, that first number is no way to bring it back unasked.
+    withdraw(home, [again.id])
+    assert [row.superseded_at for row in restore(home, [first.id])] == [home.now]
+    for lacking in ({"by": " "}, {"reason": " "}):
+        with pytest.raises(UnprocessableError, match="named person"):
+            restore(home, [second.id], **lacking)
+    with pytest.raises(UnprocessableError, match="not of this line"):
+        restore(home, [second.id, 999])
+    with pytest.raises(NotFoundError):
+        home.run(lines.restore, line_id="nowhere", event_ids=[1], by="J", reason="r")
+
+
 @quickly
 def test_a_recovery_that_was_none_leaves_the_line_down(home: Household) -> None:
     home.move_in()

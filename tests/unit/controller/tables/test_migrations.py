@@ -21,6 +21,7 @@ from controller.services.errors import (
 )
 from controller.tables import METADATA
 from controller.tables.faults import DispatchOrder, LineEvent
+from controller.tables.sims import CarrierLane
 from tests.unit.controller.household import Household
 
 
@@ -60,6 +61,27 @@ def test_the_newest_order_of_a_fault_survives_the_way_back_and_a_withdrawn_event
     with Session(database.engine) as session:
         assert [(row.id, row.sequence) for row in session.exec(select(DispatchOrder))] == [("2", 1)]
         session.add(DispatchOrder(id="3", sequence=1, state="ordered", **of_fault))
+        with pytest.raises(IntegrityError):
+            session.commit()
+
+
+def test_an_event_recorded_again_survives_the_way_back_as_one_and_a_lane_goes_both_ways(database: Database) -> None:
+    at = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    event: dict[str, Any] = {"line_id": "l", "kind": "sync_lost", "source": "dslam", "at": at}
+    with Session(database.engine) as session:
+        session.add(LineEvent(recorded_at=at, superseded_at=at + timedelta(hours=1), **event))
+        session.add(LineEvent(recorded_at=at + timedelta(hours=2), edition=2, **event))
+        session.add(CarrierLane(id="a", holder="one", held_until=at))
+        session.commit()
+    schema.downgrade(database.engine, "0009")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT superseded_at FROM line_events")).scalars().all() == [None]
+        assert connection.execute(text("SELECT holder, calls FROM carrier_lanes")).all() == [("one", 0)]
+    schema.upgrade(database.engine)
+    with Session(database.engine) as session:
+        assert [row.edition for row in session.exec(select(LineEvent))] == [1]
+        assert [row.holder for row in session.exec(select(CarrierLane))] == ["one"]
+        session.add(LineEvent(recorded_at=at, **event))
         with pytest.raises(IntegrityError):
             session.commit()
 
