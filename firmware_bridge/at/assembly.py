@@ -198,7 +198,7 @@ class ReplyAssembly(ABC):
         if fits_header(self._info[-1], line.strip()):
             self._info.append(line.strip())
             self._take = self._to_pending
-        elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not urc.body:
+        elif (urc := self._urcs.get(line.partition(":")[0])) is not None and not (urc.body or urc.spans):
             self._emit(urc, line)
         else:
             self._info.append("")

@@ -280,7 +280,7 @@ class Connection(UsualLines):
     def _data(self, line: str) -> None:
         if line == "NO CARRIER":
             self.online = False
-            self._take = self._to_idle
+            self._take = self._usual()
             self.events.append(Unsolicited(line, (), line))
 
     # Ends
@@ -469,7 +469,8 @@ class Connection(UsualLines):
 
     def _proved(self) -> None:
         self.quarantined = False
-        self._take = self._to_idle
+        if self._take == self._late:  # else data flow, or a line behind +CMT is due first
+            self._take = self._to_idle
         self._owed_names.clear()
         self._owed_call = False
         self.events.append(ProbeAnswered(Outcome.PROVED))

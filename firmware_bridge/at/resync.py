@@ -120,8 +120,11 @@ class Resynchroniser:
         self._escape = escape
 
     def begin_again(self) -> None:
-        """Start over with the same debts: a later caller tries what an earlier one gave up."""
-        self.begin(owed=self._finals_expected - self._finals, escape=self._escape)
+        """Start over with the same debts: a later caller tries what an earlier one gave up.
+
+        Finals that nobody was known to owe are no credit.
+        """
+        self.begin(owed=max(0, self._finals_expected - self._finals), escape=self._escape)
 
     @property
     def names(self) -> frozenset[str]:

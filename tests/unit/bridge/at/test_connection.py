@@ -400,6 +400,51 @@ def test_open_quotes_and_empty_lines_have_a_bound() -> None:
     assert len(connection._text_body._lines) <= 4096
 
 
+def test_a_message_that_is_told_between_a_header_and_its_pdu_costs_the_body_and_no_order() -> None:
+    data = b'\r\n+CMGL: 1,1,,2\r\n+CUSD: 0,"a\r\nb",15\r\n+CMGL: 2,1,,2\r\n00AABB\r\n\r\nOK\r\n'
+    events = run(Command("AT+CMGL=4", Messages("+CMGL")), data)
+    assert reply_of(events).pairs == (("+CMGL: 1,1,,2", ""), ("+CMGL: 2,1,,2", "00AABB"))
+    assert [event.parameters for event in events if isinstance(event, Unsolicited)] == [("0", "a\nb", "15")]
+
+
+def quarantined(*commands: Command) -> Connection:
+    """A connection that gave up on its last command."""
+    connection = Connection(URCS, in_step=True)
+    for command in commands:
+        connection.send(command)
+    connection.abandon()
+    return connection
+
+
+def count_finals(connection: Connection, behind: bytes) -> None:
+    """Prove the place as a modem can that says OK to everything; `behind` comes with the last OK of a window."""
+    owed = b"\r\nOK\r\n"
+    while connection.quarantined:
+        assert connection.next_probe() is not None
+        feed(connection, b"\r\nOK\r\n" + owed + behind)
+        owed = b""
+        connection.probe_unanswered()
+
+
+def test_a_line_behind_a_header_is_its_body_although_the_place_is_proved_between() -> None:
+    """Counting proves a place when a window has passed, so in the middle of anything."""
+    connection = quarantined(CSQ)
+    count_finals(connection, b"\r\n+CMT: ,2\r\n")
+    events = feed(connection, b"00AABB\r\n")
+    assert [event.body for event in events if isinstance(event, Unsolicited)] == ["00AABB"]
+    connection.send(CSQ)
+    assert reply_of(feed(connection, b"\r\n+CSQ: 3,99\r\n\r\nOK\r\n")).lines == ("+CSQ: 3,99",)
+
+
+def test_a_call_that_ends_while_answers_are_owed_leaves_the_port_quarantined() -> None:
+    connection = quarantined(Command("ATD*99#", DIAL))
+    feed(connection, b"\r\nCONNECT\r\n")
+    assert connection.online
+    feed(connection, b"\r\nNO CARRIER\r\n\r\nOK\r\n")
+    assert (connection.online, connection.quarantined, connection.counts.stray_finals) == (False, True, 0)
+    assert connection.counts.late_replies == 2
+
+
 TRANSCRIPTS = [(command, data) for command, data, *_ in REPLIES]
 
 

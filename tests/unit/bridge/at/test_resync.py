@@ -140,6 +140,13 @@ def test_a_modem_that_says_the_same_to_everything_is_only_counted() -> None:
         assert connection.resync.weak_proofs == 1
 
 
+def test_finals_that_nobody_owed_are_no_credit_for_the_count() -> None:
+    modem = LateModem(verdict=False, reads=frozenset())
+    connection = Connection(UrcTable(), in_step=True)
+    events_of(connection, b"\r\nOK\r\n" * 3)  # the first is a stray, two more are heard before any probe
+    assert prove(connection, modem, [])[0]
+
+
 def test_a_deaf_modem_costs_a_bounded_number_of_probes() -> None:
     modem = LateModem(swallow=10_000)
     connection = abandoned(modem)
