@@ -61,7 +61,29 @@ def _is_same_stay(earlier: Service, later: Service) -> bool:
 
 def _stay_began(rows: list[Service], row: Service) -> Service:
     earlier = [each for each in rows if _is_same_stay(each, row)]
+    # A service that moved to where its account had another brings its own freeze.
+    earlier = [each for each in earlier if each.service_id == row.service_id] or earlier
     return _stay_began(rows, min(earlier, key=lambda each: each.starts_on)) if earlier else row
+
+
+def _returned(rows: list[Service], first: Service) -> bool:
+    """Say whether this household had Plus before, and then a day without.
+
+    On this line or with this service a day without it is enough; elsewhere, a day without any. What another household
+    had on the line is not theirs.
+    """
+    before = [each for each in rows if each.last_day is not None and each.last_day < first.starts_on]
+    own = [each for each in rows if each.account_id == first.account_id]
+    eve = first.starts_on - timedelta(days=1)
+    if any(each.service_id == first.service_id for each in before):
+        return True
+    if any(each in own and each.line_id == first.line_id for each in before):
+        return True
+    return any(each in own for each in before) and not any(_covers(each, eve) for each in own)
+
+
+def _covers(service: Service, day: date) -> bool:
+    return service.starts_on <= day and (service.last_day is None or day <= service.last_day)
 
 
 def freeze_on(facts: Facts, line_id: str, day: date, rules: RuleSet) -> Freeze | None:
@@ -71,19 +93,11 @@ def freeze_on(facts: Facts, line_id: str, day: date, rules: RuleSet) -> Freeze |
     a person looks at it.
     """
     rows = [each for each in facts.services if is_plus(each.product, rules)]
-    running = [
-        each
-        for each in rows
-        if each.line_id == line_id and each.starts_on <= day and (each.last_day is None or day <= each.last_day)
-    ]
+    running = [each for each in rows if each.line_id == line_id and _covers(each, day)]
     if not running:
         return None
     first = min((_stay_began(rows, each) for each in running), key=lambda each: each.starts_on)
-    had_before = any(
-        each.starts_on < first.starts_on and (each.service_id == first.service_id or each.line_id == line_id)
-        for each in rows
-    )
-    flags = ("returned_after_leaving",) if had_before else ()
+    flags = ("returned_after_leaving",) if _returned(rows, first) else ()
     return Freeze(starts_on=first.starts_on, last_day=last_frozen_day(first.starts_on, rules), flags=flags)
 
 

@@ -93,6 +93,56 @@ def test_the_freeze_goes_with_the_service_to_another_account_or_line() -> None:
     assert freeze_on(moved, "l", date(2026, 3, 1), RULES) is None
 
 
+# Earlier stays as service, account, line, first and last day, beside service s of account a on line l from 2026-03-01.
+ELSEWHERE = [
+    ("another household had Plus on the line", [("x", "b", "l", date(2024, 1, 1), date(2026, 2, 27))], ()),
+    ("and to the day before", [("x", "b", "l", date(2024, 1, 1), date(2026, 2, 28))], ()),
+    ("it moved here from where it was", [("s", "a", "k", date(2026, 1, 1), date(2026, 2, 28))], "2026-01-01"),
+    (
+        "it moved to where another household had Plus",
+        [("s", "a", "k", date(2026, 1, 1), date(2026, 2, 28)), ("x", "b", "l", date(2024, 1, 1), date(2026, 1, 31))],
+        "2026-01-01",
+    ),
+    ("it was not Plus for a day on the way", [("s", "a", "k", date(2026, 1, 1), date(2026, 2, 27))], "returned"),
+    ("the household had Plus elsewhere to the day before", [("x", "a", "k", date(2024, 1, 1), date(2026, 2, 28))], ()),
+    ("the household was a day without Plus", [("x", "a", "k", date(2024, 1, 1), date(2026, 2, 27))], "returned"),
+    (
+        "the household kept Plus on a third line",
+        [("x", "a", "k", date(2024, 1, 1), date(2026, 2, 27)), ("y", "a", "m", date(2025, 1, 1), None)],
+        (),
+    ),
+    (
+        "the household left it on this line and kept it on another",
+        [("x", "a", "l", date(2024, 1, 1), date(2026, 2, 27)), ("y", "a", "m", date(2025, 1, 1), None)],
+        "returned",
+    ),
+    (
+        "the account's other service ended where it moved to",
+        [("s", "a", "k", date(2026, 1, 1), date(2026, 2, 28)), ("x", "a", "l", date(2025, 6, 1), date(2026, 2, 28))],
+        "2026-01-01",
+    ),
+]
+
+
+@pytest.mark.parametrize(("earlier", "expected"), [pytest.param(*row[1:], id=row[0]) for row in ELSEWHERE])
+def test_whose_plus_counts_for_the_freeze_of_who_moves(earlier: list[tuple[Any, ...]], expected: Any) -> None:
+    services = tuple(
+        f.Service(
+            service_id=name,
+            account_id=account,
+            line_id=line,
+            product="Superfast Fibre Plus",
+            starts_on=on,
+            last_day=end,
+        )
+        for name, account, line, on, end in [*earlier, ("s", "a", "l", date(2026, 3, 1), None)]
+    )
+    freeze = freeze_on(f.Facts(services=services), "l", date(2026, 3, 1), RULES)
+    assert freeze is not None
+    assert freeze.flags == (("returned_after_leaving",) if expected == "returned" else ())
+    assert freeze.starts_on.isoformat() == (expected if isinstance(expected, str) and "-" in expected else "2026-03-01")
+
+
 def test_a_new_number_for_the_same_line_is_the_same_stay() -> None:
     services = tuple(
         f.Service(service_id=name, account_id="a", line_id="l", product=product, starts_on=first, last_day=last)
