@@ -30,12 +30,6 @@ class Template:
 
 
 TEMPLATES: Final[Mapping[str, Template]] = {
-    "fault_reported": Template(
-        "We have your fault report",
-        "Thank you for telling us that your broadband isn't working. You reported it {at}. We are looking into it now,"
-        " and will tell you about each step.",
-        "We have your broadband fault report ({at}) and are looking into it.",
-    ),
     "ready_plug_in": Template(
         "Your Mini Hub is ready: please plug it in",
         "Your Mini Hub was switched on for use {at}. Please plug it in, place it near a window, and wait a few minutes."

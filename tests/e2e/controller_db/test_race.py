@@ -129,7 +129,7 @@ def owe_more(session: Session, actor: Actor, at: datetime, *, round_: int, fault
         row = sims.enrol(session, journal.new_id(session), kind=sims.HUB, iccid=f"8944{round_:05d}{number:010d}")
         sims.intend(session, at, row, {"state": "active"}, at + timedelta(hours=1))
     for number in range(NOTICES):
-        notices.owe(session, fault_id, "fault_reported", at, since=at + timedelta(seconds=number))
+        notices.owe(session, fault_id, "hub_dispatched", at, since=at + timedelta(seconds=number))
 
 
 def left(session: Session, actor: Actor, at: datetime) -> int:
