@@ -221,9 +221,10 @@ class Session:
     async def _send(self, link: Link) -> None:
         """State first, then history in order; returns after the goodbye."""
         loop = asyncio.get_running_loop()
-        self._owes_report, cursor = True, (0, 0)
+        cursor = (0, 0)
         resend_at = loop.time() + RESEND_S
-        report_at = 0.0
+        # The hello is due at once.
+        report_at = loop.time()
         while not self._stopping.is_set():
             self._wake.clear()
             if self._resend_soon:

@@ -143,6 +143,45 @@ def test_changes_within_a_moment_are_one_report() -> None:
     converse(story)
 
 
+def test_what_changes_while_a_report_is_on_its_way_is_reported_after_it() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.broker.latency_s = 2.0
+        talk.session.report()
+        await asyncio.sleep(1.0)
+        talk.session.report()
+        await asyncio.sleep(10.0)
+        assert len(talk.of(Reported)) == 3
+
+    converse(story)
+
+
+def test_a_hub_that_does_not_change_is_reported_as_often_as_its_document_says() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.session.report_interval_s = 90.0
+        await asyncio.sleep(275.0)
+        assert [round(at) for at, message in talk.heard if isinstance(message, Reported)] == [0, 90, 180, 270]
+
+    converse(story)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_state_and_the_goodbye_do_not_wait_for_history(*, ends: bool) -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.broker.latency_s = 1.0
+        for _ in range(12):
+            talk.add_event()
+        await asyncio.sleep(3.5)
+        (talk.session.stop if ends else talk.session.report)()
+        await asyncio.sleep(3.5)
+        assert len(talk.of(Presence)) == int(ends)
+        assert len(talk.of(Reported)) == 1 + int(not ends)
+        assert len(talk.of(Event)) < 12
+
+    converse(story)
+
+
 def test_history_is_sent_again_on_every_connect_until_acknowledged() -> None:
     async def story(talk: Conversation) -> None:
         seqs = [talk.add_event() for _ in range(3)]
@@ -247,11 +286,13 @@ def test_a_connection_that_lived_begins_the_waits_anew_and_a_short_one_does_not(
     converse(story, rng=Longest())
 
 
-@pytest.mark.parametrize(("has_gap", "reports"), [(True, 2), (False, 1)])
-def test_only_a_gap_in_what_is_held_is_told_at_once_at_an_acknowledgement(*, has_gap: bool, reports: int) -> None:
+@pytest.mark.parametrize(("gap", "reports"), [("lost", 2), ("another boot's", 1), ("none", 1)])
+def test_only_a_gap_in_what_is_held_is_told_at_once_at_an_acknowledgement(gap: str, reports: int) -> None:
     async def story(talk: Conversation) -> None:
+        if gap == "another boot's":
+            talk.store.spool_event(Spooled(0, 7, "event", 0, encode(Event(boot=0, seq=7, uptime_ms=0, kind="tested"))))
         talk.add_event()
-        if has_gap:
+        if gap == "lost":
             talk.store.next_seq()
         talk.add_event()
         talk.add_event()
@@ -269,7 +310,10 @@ def test_a_document_brings_what_was_not_acknowledged_again_soon() -> None:
         await asyncio.sleep(10.0)
         document = Desired(revision=1, issued_at=0, internet=Internet(on=False))
         talk.broker.publish(topic(HUB, Channel.DESIRED), encode(document))
-        await asyncio.sleep(session_module.RESEND_SOON_S + 0.5)
+        await asyncio.sleep(session_module.RESEND_SOON_S / 2)
+        # Another one does not put it off.
+        talk.broker.publish(topic(HUB, Channel.DESIRED), encode(document))
+        await asyncio.sleep(session_module.RESEND_SOON_S / 2 + 0.5)
         assert [e.seq for e in talk.of(Event)] == [1, 1]
 
     converse(story)
@@ -287,6 +331,30 @@ def test_a_knock_ends_the_wait() -> None:
         assert talk.of(Reported)
 
     converse(story)
+
+
+def test_a_knock_is_one_attempt_also_where_nobody_answers() -> None:
+    async def story(talk: Conversation) -> None:
+        await asyncio.sleep(1.0)
+        talk.broker.available, talk.port.asked = False, []
+        talk.session.knock()
+        await asyncio.sleep(14.0)
+        # As after any loss: the first wait is that of the connection that ended.
+        assert waited(talk) == [1, 1, 2, 4]
+
+    converse(story, rng=Longest())
+
+
+def test_who_waits_for_a_broker_is_stopped_at_once() -> None:
+    async def story(talk: Conversation) -> None:
+        talk.broker.refuse.add(HUB)
+        talk.broker.cut(HUB)
+        await asyncio.sleep(100.0)
+        talk.session.stop()
+        await asyncio.sleep(0.1)
+        assert talk.session.state is SessionState.STOPPED
+
+    converse(story, rng=Longest())
 
 
 def test_the_goodbye_is_the_last_word() -> None:
