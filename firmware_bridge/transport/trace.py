@@ -31,9 +31,8 @@ class _Direction:
 
     def pass_on(self, data: bytes) -> None:
         text = self._partial + data.decode("latin-1")
-        end = 0
-        for match in _PIECE.finditer(text):
-            end = match.end()
+        end = max(text.rfind("\r"), text.rfind("\n")) + 1  # the pattern would look for it from every place anew
+        for match in _PIECE.finditer(text, 0, end):
             content = match[0].rstrip("\r\n")
             self._write(self._mark, self._redactor.line(content) + match[0][len(content) :])
         self._partial = text[end:]
@@ -59,7 +58,6 @@ class TracingTransport:
         self._sent = _Direction(">", self._record)
         self._heard = _Direction("<", self._record)
         self._received: DataReceiver | None = None
-        self._closed = False
         sink(json.dumps({"format": FORMAT, "version": VERSION, "port": inner.name}) + "\n")
 
     @property
@@ -93,10 +91,8 @@ class TracingTransport:
     def close(self) -> None:
         """Close the port and end the trace; idempotent."""
         self._inner.close()
-        if not self._closed:
-            self._closed = True
-            self._sent.flush()
-            self._heard.flush()
+        self._sent.flush()
+        self._heard.flush()
 
     def _pass_on(self, data: bytes) -> None:
         self._heard.pass_on(data)

@@ -15,6 +15,9 @@ SEEDS = [
     b'\x07\x05\x01\r\n+CMGL: 1,"REC READ","+44",,"x"\r\nOK\r\n\r\nOK\r\n',
     b"\x08\x04\x01\r\n> \r\n+CMGS: 5\r\n\r\nOK\r\n",
     b"\x01\x01\x00\r\n+CMEE: 1\r\n\r\n+CFUN: 1\r\n\r\nOK\r\n",
+    b"\x08\x04\x01\r\n> \0 \0+CMT :,\t\r\n00\r\nOK\r\n",
+    b"\x08\x01\x01\r\n> +CMGS : 5 \r\n\r\nOK\r\n\xff\r\nCONNECT 1\r\n\xff\r\nNO CARRIER\r\n",
+    b"\x01\x03\x01\r\nOK\r\n\r\nOK\r\n\xff\r\nOK\r\n\xff\r\nOK\r\n\xff\r\nOK\r\n",
     b'\x01\x07\x01\r\n+CUSD: 0,"a\r\nb",15\r\n\0\0+CME ERROR: SIM busy\r\n',
 ]
 

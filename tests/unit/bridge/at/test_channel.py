@@ -114,8 +114,10 @@ def test_silence_is_told_after_bounded_probes_and_a_later_command_tries_again() 
         nonlocal deaf
         with pytest.raises(CommandTimeoutError):
             await channel.execute(CSQ)
+        assert (channel.counts.timeouts, channel.counts.cancelled, channel.counts.silent) == (1, 0, 0)
         with pytest.raises(ModemSilentError) as caught:
             await channel.execute(CSQ)
+        assert (channel.counts.timeouts, channel.counts.cancelled, channel.counts.silent) == (1, 0, 1)
         assert caught.value.probes == len(ResyncTiming().windows_s)
         assert not channel.healthy
         deaf = False
@@ -442,7 +444,12 @@ def test_data_mode_is_left_before_the_next_command() -> None:
     async def body(channel: Channel, modem: MemoryModem) -> None:
         reply = await channel.execute(Command("ATD*99#", DIAL))
         assert reply.final.kind == "CONNECT"
-        assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        began = asyncio.get_running_loop().time()
+        asking = asyncio.create_task(channel.execute(CSQ))
+        for seconds, written in ((0.99, b"ATD*99#\r"), (1.1, b"ATD*99#\r+++"), (2.05, b"ATD*99#\r+++")):
+            await asyncio.sleep(began + seconds + 0.01 - asyncio.get_running_loop().time())
+            assert modem.written == written, "S12: a second of silence before and behind"
+        assert (await asking).parameters == ("21", "99")
 
     on_channel(body, answer)
 

@@ -1,9 +1,11 @@
 """What bounds a channel: its patience with an init that never works and a port that takes nothing; unread events."""
 
 import asyncio
+import weakref
 
 import pytest
 
+from firmware_bridge.at.assembly import MAX_REPLY_LINES
 from firmware_bridge.at.channel import INIT_TRIES, Channel, Execute
 from firmware_bridge.at.commands import Arrival, Command, EventsLost, Prefixed, Unsolicited, Urc, UrcTable
 from firmware_bridge.at.event_buffer import EventBuffer
@@ -75,6 +77,37 @@ def test_a_quote_that_never_closes_swallows_so_many_lines_and_no_more(filling: s
         await channel.close()
 
     run(body())
+
+
+def test_a_reply_longer_than_any_answer_is_none_and_the_next_is_whole() -> None:
+    async def body() -> None:
+        answers = iter(["\r\n+CSQ: 1,99" * (MAX_REPLY_LINES + 1) + "\r\n\r\nOK\r\n"])
+        channel = Channel(MemoryModem(lambda line: next(answers, well_behaved(line))), in_step=True)
+        with pytest.raises(ReplyError, match="longer"):
+            await channel.execute(CSQ)
+        assert (await channel.execute(CSQ)).parameters == ("21", "99")
+        await channel.close()
+
+    run(body())
+
+
+class Watched(str):
+    """A text of which a test can tell whether anything still holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_secret_is_forgotten_when_the_next_command_has_gone() -> None:
+    async def body() -> weakref.ref[Watched]:
+        channel = Channel(MemoryModem(lambda _: "\r\nOK\r\n"), in_step=True)
+        text = Watched('AT+CPIN="1234"')
+        await channel.execute(Command(text, secret=True))
+        await channel.execute(Command("AT"))
+        await channel.close()
+        return weakref.ref(text)
+
+    secret = run(body())
+    assert secret() is None
 
 
 @pytest.mark.parametrize("final", ["+CMS ERROR: 303", "+CMS ERROR: operation not supported", "+CME ERROR: 4"])

@@ -1,12 +1,8 @@
 """Bytes to events: every line is judged by the declared shape, the table and the validators; never by chunks."""
 
-import itertools
-
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from firmware_bridge.at.assembly import MAX_REPLY_LINES, MAX_SPAN_LINES
+from firmware_bridge.at.assembly import MAX_REPLY_LINES, MAX_SPAN, MAX_SPAN_LINES
 from firmware_bridge.at.commands import (
     DIAL,
     LINES,
@@ -24,7 +20,6 @@ from firmware_bridge.at.commands import (
 )
 from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, PromptSeen
 from firmware_bridge.at.forms import has_parameters, is_registration_read
-from firmware_bridge.at.lines import MAX_LINE
 from firmware_bridge.at.urcs import GENERIC
 from firmware_bridge.at.validators import is_imei, is_imsi, is_text
 
@@ -386,6 +381,13 @@ def test_a_reply_has_a_bound() -> None:
     assert reply_of(events).truncated
 
 
+def test_open_quotes_swallow_so_many_characters_and_no_more() -> None:
+    filling = b"\r\n" + b"x" * (MAX_SPAN // 4)
+    for lines in (3, 4):
+        events = run(CSQ, b'\r\n+CSQ: "' + filling * lines + b"\r\n+CSQ: 1,99\r\n\r\nOK\r\n")
+        assert [event.reply.lines for event in events if isinstance(event, Answered)] == [("+CSQ: 1,99",)] * (lines - 3)
+
+
 def test_open_quotes_and_empty_lines_have_a_bound() -> None:
     connection = Connection(URCS, in_step=True)
     connection.send(CSQ)
@@ -443,82 +445,3 @@ def test_a_call_that_ends_while_answers_are_owed_leaves_the_port_quarantined() -
     feed(connection, b"\r\nNO CARRIER\r\n\r\nOK\r\n")
     assert (connection.online, connection.quarantined, connection.counts.stray_finals) == (False, True, 0)
     assert connection.counts.late_replies == 2
-
-
-TRANSCRIPTS = [(command, data) for command, data, *_ in REPLIES]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from(TRANSCRIPTS), st.binary(max_size=6), st.lists(st.integers(0, 200), max_size=12))
-def test_any_chunking_yields_the_same_events(transcript: tuple[Command, bytes], junk: bytes, cuts: list[int]) -> None:
-    command, data = transcript
-    data = junk + data + b"\r\n+CREG: 1\r\n" + data
-    assert chunked(command, data, cuts) == chunked(command, data, [])
-
-
-def chunked(command: Command, data: bytes, cuts: list[int]) -> list[object]:
-    connection = Connection(URCS, in_step=True)
-    connection.send(command)
-    events: list[object] = []
-    borders = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    for start, stop in itertools.pairwise(borders):
-        events += feed(connection, data[start:stop])
-    return events
-
-
-SENDING = Command("AT+CMGS=1", Prompted("00", Prefixed("+CMGS")))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\r\n>\x03\x1f\n+CMGS: 5\r\nOK\r\n",  # a prompt that ends in a line end
-        b"0\n>\x1f\n+",  # a prompt behind the final result
-        b"+CMT: ,2\r>>>>\n=2\nOK\n",  # a prompt where a PDU is due
-        b"> +CMGS: 5 \r\nOK\r\n",
-        b'\r\n> +CMGS\xa0: 2,"x\r\nOK\r\n',  # what looks blank only in Unicode, behind the prompt
-        b"\r\n> \0 \0+CMT :,\t\r\n00\r\nOK\r\n",  # blanks before the colon and at the end, behind the prompt
-        b">" + b"x" * (2 * MAX_LINE),
-        b"> " + b"x" * MAX_LINE + b">\r\n+CMGS: 5\r\nOK\r\n",
-    ],
-)
-def test_prompts_mean_the_same_in_any_chunks(data: bytes) -> None:
-    whole = chunked(SENDING, data, [])
-    for size in (1, 2, 5, 4000):
-        assert chunked(SENDING, data, list(range(0, len(data), size))) == whole
-
-
-COMMANDS = [command for command, *_ in REPLIES] + [
-    SENDING,
-    Command("ATE0"),
-    Command("ATV0"),
-]
-WORDS = st.sampled_from(
-    (
-        b'\r\n|\r|\n|OK|ERROR|+CSQ: |+CMGL: 1,0,,8|"|,|>|\0|+CMT: ,8|(|)|+CUSD: 0,|0|RDY|CONNECT|NO CARRIER|'
-        b"+CME ERROR: |+IP ERROR: x|+CEREG: |^DSFLOWQRY:"
-    ).split(b"|")
-)
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    st.lists(st.sampled_from(COMMANDS), min_size=1, max_size=4),
-    st.lists(st.one_of(WORDS, st.binary(max_size=20)), max_size=60),
-    st.booleans(),
-)
-@example([CSQ], [b"+CSQ: \xb2,\xb9\r\n", b"OK\r\n"], False)
-def test_no_bytes_raise_or_grow_memory(commands: list[Command], pieces: list[bytes], give_up: bool) -> None:
-    connection = Connection(URCS, in_step=True)
-    waiting = list(commands)
-    for piece in pieces:
-        if waiting and not connection.quarantined and not connection.online and connection.idle:
-            connection.send(waiting.pop())
-        feed(connection, piece)
-        if connection.quarantined:
-            connection.next_probe()
-    if give_up:
-        connection.abandon()
-        connection.abandon()
-    feed(connection, b"x" * (3 * MAX_LINE))
-    assert connection.buffered <= MAX_LINE

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 
 import pytest
 
@@ -285,6 +286,16 @@ async def test_a_look_gives_what_is_there_and_hands_none_of_it_over() -> None:
     peer.transport.close()
     assert peer.transport.look() == b""
     assert peer.heard == []
+    peer.theirs.close()
+
+
+async def test_a_look_lasts_so_many_milliseconds_and_a_row_with_it_keeps_others_waiting_for_seven() -> None:
+    peer = Peer()
+    began = time.monotonic()
+    assert peer.transport.look() == b""
+    assert GLANCE_S * 0.9 < time.monotonic() - began < GLANCE_S * 100
+    assert pytest.approx(0.007) == GLANCE_S + ROW_S
+    peer.transport.close()
     peer.theirs.close()
 
 

@@ -1,5 +1,6 @@
 """The proof of place, against modems that are late, deaf or poor: proved means that nothing is owed any more."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +139,22 @@ def test_a_modem_that_says_the_same_to_everything_is_only_counted() -> None:
         connection = abandoned(modem)
         assert prove(connection, modem, [])[0]
         assert connection.resync.weak_proofs == 1
+
+
+@pytest.mark.parametrize("others", ["an ERROR among them", "a line before one"])
+def test_a_modem_that_does_not_say_the_same_to_everything_is_not_counted(others: str) -> None:
+    proof = Resynchroniser(ResyncTiming())
+    proof.begin(owed=1)
+    proof.heard_final(OK)
+    probes = 0
+    while proof.next_probe() is not None:
+        probes += 1
+        if probes == 3 and others == "a line before one":
+            proof.heard_line("+CSQ")
+        proof.heard_final(ERROR if probes == 3 and others == "an ERROR among them" else OK)
+        assert not proof.window_passed()
+    assert probes > len(ResyncTiming().windows_s)
+    assert proof.weak_proofs == 0
 
 
 def test_finals_that_nobody_owed_are_no_credit_for_the_count() -> None:

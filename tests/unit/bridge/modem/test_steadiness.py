@@ -14,6 +14,7 @@ from firmware_bridge.errors import (
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.huawei import HuaweiModem
 from firmware_bridge.modem.quectel import QuectelModem
+from firmware_bridge.modem.session import busy_wait_s
 from firmware_bridge.modem.simcom import SimcomModem
 from firmware_bridge.types import AccessTechnology, Authentication, BearerSettings, ModemEventKind, SimState, Sms
 from simulator.virtual.loop import run_virtual
@@ -29,6 +30,11 @@ def test_every_word_for_busy_is_waited_for(busy: str) -> None:
         assert port.sent.count("AT+CMGL=4") == 4
 
     drive({"AT+CMGL=4": [busy] * 3 + [""], "AT+CPMS?": '+CPMS: "ME",0,255,"ME",0,255,"ME",0,255'}, scenario)
+
+
+def test_the_wait_for_a_busy_modem_doubles_up_to_two_seconds() -> None:
+    assert [busy_wait_s(tries, 0.0) for tries in range(1, 7)] == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
+    assert [busy_wait_s(tries, 1.0) for tries in (1, 2, 11)] == [0.3125, 0.625, 2.5]
 
 
 def test_a_first_port_that_fell_silent_gives_way_to_the_second() -> None:

@@ -243,6 +243,16 @@ async def test_a_hang_up_that_a_look_or_a_write_finds_is_told_in_the_loop_s_next
         ours.close()
 
 
+async def test_a_unix_listener_whose_queue_is_full_is_a_busy_port(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "modem"))
+        listener.listen(0)
+        first = open_transport(f"unix:{tmp_path}/modem")
+        with pytest.raises(PortBusyError, match="no more connections"):
+            open_transport(f"unix:{tmp_path}/modem")
+        first.close()
+
+
 async def test_an_error_of_the_device_is_a_lost_port() -> None:
     """EIO is what a read of a vanished USB port says; the upper end of a pty says it when the lower one is gone."""
     upper, lower = pty.openpty()

@@ -15,6 +15,7 @@ from firmware_bridge.errors import PortError, PortLostError, PortNotFoundError
 from firmware_bridge.modem.parse.pdu import decode_deliver
 from firmware_bridge.transport import TracingTransport, Transport, open_transport
 from firmware_bridge.transport.redact import Redactor, redact_body, redact_line
+from firmware_bridge.transport.trace import MAX_PARTIAL
 from tests.unit.bridge.at.clock import run
 from tests.unit.bridge.at.ports import MemoryModem, well_behaved
 from tests.unit.bridge.modem_parse.pdu_encoder import deliver
@@ -189,6 +190,8 @@ HIDDEN = [
     ("AT^CPIN=1234", "AT^CPIN=****"),
     ("AT+CPIN2=12345678", "AT+CPIN2=********"),
     ('+CRSM: 144,0,"98101430121181157002"', '+CRSM: 144,0,"98101400000000000000"'),
+    ('+CRSM: 144,0,"4D696E65FFFF07914477009010F2"', '+CRSM: 144,0,"0000000000000000000000000000"'),
+    ('+CSIM: 26,"082934400100000010FFFF9000"', '+CSIM: 26,"00000000000000000000000000"'),
 ]
 
 
@@ -283,6 +286,24 @@ def test_the_tee_passes_everything_and_half_lines_wait() -> None:
     run(record())
     texts = [json.loads(line)[2] for line in sunk[1:]]
     assert texts == ["\r\n", "AT\r", "490154200000000\r\n", "*********"]
+
+
+def test_a_line_without_end_is_kept_up_to_a_bound_and_hidden() -> None:
+    sunk: list[str] = []
+
+    async def record() -> None:
+        modem = MemoryModem(lambda line: None)
+        tee = TracingTransport(modem, sunk.append)
+        for _ in range(5):
+            modem.say("q" * (MAX_PARTIAL // 2))
+            await tee.read()
+        assert len(sunk) == 2
+        tee.close()
+
+    run(record())
+    texts = [json.loads(line)[2] for line in sunk[1:]]
+    assert [len(text) for text in texts] == [MAX_PARTIAL // 2 * 3, MAX_PARTIAL]
+    assert set("".join(texts)) == {"*"}
 
 
 def test_the_service_centre_of_a_message_is_hidden() -> None:

@@ -1,0 +1,29 @@
+"""Whose turn it is on a port: no turn is lost, whoever is cancelled and whenever."""
+
+import asyncio
+
+import pytest
+
+from firmware_bridge.at.commands import Priority
+from firmware_bridge.at.turns import Turns
+
+from .clock import run
+
+
+@pytest.mark.parametrize("given_first", [True, False])
+def test_a_turn_that_comes_together_with_the_cancellation_goes_to_the_next(given_first: bool) -> None:
+    async def body() -> None:
+        turns = Turns()
+        assert turns.take_free()
+        first, second = (asyncio.create_task(turns.take(Priority.NORMAL)) for _ in range(2))
+        await asyncio.sleep(0)
+        for step in (turns.give, first.cancel) if given_first else (first.cancel, turns.give):
+            step()
+        async with asyncio.timeout(1):
+            await second
+        assert first.cancelled()
+        assert turns.busy
+        turns.give()
+        assert turns.take_free()
+
+    run(body())
