@@ -38,7 +38,7 @@ _AT_ONCE = {
 }
 # An outage declared late takes away what is in use: a person confirms that first (policy).
 _CONFIRMED = frozenset({"outage", "only_drops_in_outage"})
-# What is never the reason why an entitlement stops; of line events only a line's return with an outage's end may be.
+# What is never the reason why an entitlement stops; line events are looked at for themselves.
 _IDLE_FIELDS = frozenset(
     {"line_events", "ending_notices", "accounts", "lines", "sim_sightings", "equipment", "hubs", "unused"}
 )
@@ -156,6 +156,20 @@ def _changes(facts: Facts, start: datetime, end: datetime) -> list[datetime]:
     return sorted(found, reverse=True)
 
 
+def _news_of_line(facts: Facts, fault_id: str, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the instants up to `end` at which something was told of the fault's line, while it was not resolved.
+
+    Told late, a recovery or a restart of ours shows that the line was not down, or dropped less often.
+    """
+    known = (each for each in facts.faults if each.fault_id == fault_id and each.recorded_at <= end)
+    fault = max(known, key=lambda each: each.recorded_at, default=None)
+    if fault is not None:
+        last = end if fault.resolved_at is None else min(end, fault.recorded_at)
+        for each in facts.line_events:
+            if each.line_id == fault.line_id and start < each.recorded_at <= last:
+                yield each.recorded_at
+
+
 def ceased_at(
     facts: Facts, fault_id: str, benefit: Benefit, at: datetime, rules: RuleSet
 ) -> tuple[datetime, Decision] | None:
@@ -164,7 +178,8 @@ def ceased_at(
     The past is judged by what was known then: an outage declared late does not undo that a hub was on.
     """
     reported = min(each.reported_at for each in facts.faults if each.fault_id == fault_id)
-    for change in _changes(facts, reported, at):
+    found = {*_changes(facts, reported, at), *_news_of_line(facts, fault_id, reported, at)}
+    for change in sorted(found, reverse=True):
         before = _decide_as_known(facts, fault_id, benefit, change - _INSTANT, rules)
         if before is not None and before.outcome in _ON:
             after = _decide_as_known(facts, fault_id, benefit, change, rules)

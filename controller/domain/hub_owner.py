@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from controller.domain.eligibility import service_on_line
-from controller.domain.facts import Facts, HubAssignment
+from controller.domain.facts import Facts, HubAssignment, Service
 from controller.domain.london import day_starts
 
 
@@ -19,17 +19,23 @@ def answers_for_hub(facts: Facts, account_id: str, hub_id: str, at: datetime) ->
 
 
 def account_of_hub(facts: Facts, hub_id: str, at: datetime) -> str | None:
-    """Return the account a hub belongs to at `at`: that of the service it was sent for, wherever that has gone.
+    """Return the account a hub belongs to at `at`: that of its home; None where it has none."""
+    sent = _newest_sending(facts, hub_id, at)
+    home = None if sent is None else home_of_hub(facts, sent.line_id, sent.dispatched_at, at)
+    return None if home is None else home.account_id
+
+
+def home_of_hub(facts: Facts, line_id: str, sent_at: datetime, at: datetime) -> Service | None:
+    """Return the period at `at` of the service that a hub was sent for, wherever that has gone.
 
     Reading: the hub hangs on the service. None where it was sent to a line without one.
     """
-    sent = _newest_sending(facts, hub_id, at)
-    owner = None if sent is None else service_on_line(facts, sent.line_id, sent.dispatched_at)
+    owner = service_on_line(facts, line_id, sent_at)
     if owner is None:
         return None
     of_service = (each for each in facts.services if each.service_id == owner.service_id)
     begun = [each for each in of_service if day_starts(each.starts_on) <= at]
-    return max(begun, key=lambda each: each.starts_on).account_id
+    return max(begun, key=lambda each: each.starts_on, default=None)
 
 
 def _newest_sending(facts: Facts, hub_id: str, at: datetime) -> HubAssignment | None:

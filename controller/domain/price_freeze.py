@@ -67,19 +67,15 @@ def _stay_began(rows: list[Service], row: Service) -> Service:
 
 
 def _returned(rows: list[Service], first: Service) -> bool:
-    """Say whether this household had Plus before, and then a day without.
+    """Say whether the household had Plus on this line, or with this service, before, and then a day without.
 
-    On this line or with this service a day without it is enough; elsewhere, a day without any. What another household
-    had on the line is not theirs.
+    What another household had on the line is not theirs.
     """
-    before = [each for each in rows if each.last_day is not None and each.last_day < first.starts_on]
-    own = [each for each in rows if each.account_id == first.account_id]
-    eve = first.starts_on - timedelta(days=1)
-    if any(each.service_id == first.service_id for each in before):
-        return True
-    if any(each in own and each.line_id == first.line_id for each in before):
-        return True
-    return any(each in own for each in before) and not any(_covers(each, eve) for each in own)
+    return any(
+        each.service_id == first.service_id or (each.line_id == first.line_id and each.account_id == first.account_id)
+        for each in rows
+        if each.last_day is not None and each.last_day < first.starts_on
+    )
 
 
 def _covers(service: Service, day: date) -> bool:

@@ -54,6 +54,12 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         " doesn't work, please tell us before then. {contest}",
         "{reason} What we switched on for your broadband fault will be switched off {at}.",
     ),
+    "fault_resolved": Template(
+        "Your broadband fault has been resolved",
+        "The broadband fault that you reported was resolved {at}, before anything was switched on for it. So nothing"
+        " more will be. If your broadband still doesn't work, please report it again.",
+        "Your broadband fault was resolved {at}, before anything was switched on. No broadband yet? Report it again.",
+    ),
     "switch_off_withdrawn": Template(
         "Nothing will be switched off for now",
         "We told you that what we switched on for your fault would be switched off. That no longer holds: you still"

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
+from controller.domain import facts as domain
+from controller.domain import hub_owner
 from controller.domain.allowance import Allowance, allowance_due, remaining_mb
-from controller.domain.eligibility import sims_of_account
-from controller.domain.facts import Jurisdiction, SuspicionKind
+from controller.domain.eligibility import service_on_line, sims_of_account
+from controller.domain.facts import Facts, Jurisdiction, SuspicionKind
 from controller.domain.london import local_day
 from controller.services import decide, gather, journal, rows, sims, versions
 from controller.services.actor import Actor
@@ -388,14 +390,21 @@ def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
     return None if found is None else found.account_id
 
 
-def home_of_hub(session: Session, line_id: str, sent_at: datetime, now: datetime) -> rows.Found | None:
-    """Return the period of the service that a hub hangs on, where that is now: the one it was sent for (T§10c)."""
-    sent_for = _period_on(session, line_id, sent_at)
-    if sent_for is None:
-        return None
-    found = rows.read(session, Service, "service_id", [sent_for.service_id], rows.present, columns=_OF_PERIOD)
-    begun = [period for period in found if period.starts_on <= local_day(now)]
-    return max(begun, key=_start_of, default=sent_for)
+def home_of_hub(session: Session, line_id: str, sent_at: datetime, now: datetime) -> domain.Service | None:
+    """Return the period that a hub which was sent to a line hangs on now (T§10c): of the service it was sent for.
+
+    One that was sent to a line without a service is for whoever the line serves now.
+    """
+    facts = periods_around(session, line_id)
+    return hub_owner.home_of_hub(facts, line_id, sent_at, now) or service_on_line(facts, line_id, now)
+
+
+def periods_around(session: Session, line_id: str) -> Facts:
+    """Return every present period of the services that a line has, or had, wherever they are."""
+    on_line = rows.read(session, Service, "line_id", [line_id], rows.present, columns=("service_id",))
+    found = rows.read(session, Service, "service_id", {row.service_id for row in on_line}, rows.present)
+    names = ("service_id", "account_id", "line_id", "product", "starts_on", "last_day")
+    return Facts(services=tuple(domain.Service(**{name: getattr(row, name) for name in names}) for row in found))
 
 
 def _period_on(session: Session, line_id: str, at: datetime) -> rows.Found | None:
@@ -406,7 +415,7 @@ def _period_on(session: Session, line_id: str, at: datetime) -> rows.Found | Non
     return next(covering, next(iter(periods), None))
 
 
-_OF_PERIOD: Final = ("id", "service_id", "account_id", "line_id", "starts_on", "last_day")
+_OF_PERIOD: Final = ("id", "account_id", "starts_on", "last_day")
 
 
 def _id_of(row: rows.Found) -> str:

@@ -6,9 +6,10 @@ from typing import Final
 
 from sqlmodel import Session
 
+from controller.domain.decisions import Outcome
 from controller.domain.ending import Benefit, Ending, EndingState
 from controller.domain.facts import Fault
-from controller.services import alarms, journal, notices, promises, versions
+from controller.services import alarms, journal, notices, promises, rows, versions
 from controller.services import reasons as reason_rows
 from controller.services.on_record import TO_CONFIRM, OnRecord, Told
 from controller.services.outcome import FaultOutcome
@@ -16,12 +17,16 @@ from controller.services.telling import Telling, owe_many
 from controller.tables import faults
 
 _KEPT: Final = frozenset({EndingState.HELD, EndingState.NOT_ENDING})
+_OWED: Final = frozenset({Outcome.REACTIVATE, Outcome.DISPATCH, Outcome.OWED})
+# What tells that a fault was resolved, or that all was off before.
+_TELL_RESOLVED: Final = frozenset({"fault_resolved", "switch_off", "switched_off", "backup_off", "order_cancelled"})
 _LASTING: Final = frozenset({EndingState.TELL, EndingState.WAITING, EndingState.HELD, EndingState.CONFIRM})
 
 
 def follow(session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime) -> None:
     """Owe, withdraw or hold what the endings of faults ask for."""
     tellings = [telling for each in outcomes for telling in _tellings(each.fault, each.endings, now)]
+    tellings += _resolved_untold(session, outcomes, found, now)
     owe_many(session, tellings, now, found)
     for fault_id in _told_in_vain(outcomes, found, now):
         if notices.withdraw(session, fault_id, "switch_off", now):
@@ -118,6 +123,19 @@ def _tellings(fault: Fault, found: Sequence[Ending], now: datetime) -> Iterator[
             kind = "switched_off" if end.benefit is Benefit.MINI_HUB else "backup_off"
             facts = {"at": now.isoformat(), "benefit": end.benefit.value, "reason": end.reason}
             yield Telling(fault_id=fault.fault_id, kind=kind, since=end.ceased_at, facts=dict(facts))
+
+
+def _resolved_untold(
+    session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime
+) -> Iterator[Telling]:
+    """Tell of faults that were resolved before anything that was owed for them came on: no switch-off tells of it."""
+    entitled = {row.fault_id for row in found.decisions if row.outcome in _OWED and row.question in set(Benefit)}
+    over = {each.fault.fault_id: each.fault for each in outcomes if _is_over(each, now)}
+    told = rows.read(session, faults.Notice, "fault_id", entitled & over.keys(), columns=("fault_id", "kind", "state"))
+    heard = {row.fault_id for row in told if row.kind in _TELL_RESOLVED and row.state != "withdrawn"}
+    for fault_id in sorted((entitled & over.keys()) - heard):
+        at = over[fault_id].resolved_at or now
+        yield Telling(fault_id=fault_id, kind="fault_resolved", since=at, facts={"at": at.isoformat()})
 
 
 def _is_ending(found: Sequence[Ending]) -> bool:

@@ -27,6 +27,7 @@ MUST_SAY: Final[dict[str, tuple[str, ...]]] = {
     "online": (WHEN, "We will tell you before it is switched off"),
     "backup_on": (WHEN, "Broadband Backup", "UK", "free", "(not count|uncounted)"),
     "switch_off": (WHEN, "has been resolved|no longer|not", "switched off"),
+    "fault_resolved": (WHEN, "resolved", "before anything was switched on", "[Rr]eport it again|report it again"),
     "switch_off_withdrawn": ("(Nothing|nothing|stays on)",),
     "switched_off": (WHEN, "grounds to suspect|lost|any more", CONTEST),
     "backup_off": (WHEN, "Broadband Backup ended", "usual allowances", CONTEST),
@@ -70,6 +71,10 @@ def every_kind(home: Household) -> None:
     home.run(dispatch.record, order_id=order.id, state="delivered")
     # A third one, whose fault is fixed before its hub leaves.
     home.move_in()
+    home.resolve(home.broken())
+    # A fourth one, whose fault is fixed before the carrier came to it.
+    home.move_in()
+    home.put_hub_in_drawer()
     home.resolve(home.broken())
 
 
