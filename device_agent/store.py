@@ -267,8 +267,8 @@ class Store:
             "ORDER BY boot, seq LIMIT ?",
             (*after, limit),
         )
-        held = [Spooled(*row) for row in rows] + [m for m in self._pending if (m.boot, m.seq) > after]
-        return sorted(held, key=lambda m: (m.boot, m.seq))[:limit]
+        # What waits in memory was numbered after all that is on the disk.
+        return ([Spooled(*row) for row in rows] + [m for m in self._pending if (m.boot, m.seq) > after])[:limit]
 
     def acknowledge(self, boot: int, seq: int) -> None:
         """The controller has everything of `boot` up to `seq`: forget it. Raises StoreError (ask again later)."""

@@ -12,12 +12,14 @@ from device_agent.protocol import (
     Internet,
     ParentalControls,
     Presence,
+    Request,
 )
 from firmware_bridge.errors import CommandTimeoutError, HostToolError
 from firmware_bridge.host.dnsmasq import CANARY
 from firmware_bridge.host.process import Completed
 from firmware_bridge.types import ModemEventKind, RegistrationState, Sim, SimState
 from tests.unit.agent.virtual_hub import (
+    HOUR_MS,
     START_MS,
     VirtualHub,
     a_hub,
@@ -291,10 +293,16 @@ def test_a_modem_plugged_in_late_is_found_at_once() -> None:
 @pytest.mark.parametrize("lacks", ["tells_time", "zone_known"])
 def test_without_network_time_it_stays_closed(lacks: str) -> None:
     async def story(hub: VirtualHub) -> None:
-        hub.publish(hub.wish())
+        hub.publish(hub.wish(requests=(Request(id="r1", kind="restart_modem", expires_at=START_MS + HOUR_MS),)))
         await asyncio.sleep(60.0)
         assert not hub.open
         assert hub.reason == "clock_unknown"
+        # A request waits for the time too, and is withdrawn meanwhile.
+        hub.publish(hub.wish(2))
+        await asyncio.sleep(1.0)
+        setattr(hub.modem, lacks, True)
+        await hub.until(lambda: hub.open, within_s=120.0)
+        assert "reboot" not in hub.modem.calls
 
     async def told() -> None:
         async with a_hub() as hub:

@@ -32,7 +32,11 @@ from tests.unit.agent.virtual_hub import (
 
 def test_telemetry_comes_as_asked_and_its_bytes_never_go_back() -> None:
     async def story(hub: VirtualHub) -> None:
+        asked = hub.modem.calls.count("signal")
         hub.publish(hub.wish(2, reporting=Reporting(sample_interval_s=10, telemetry_interval_s=60)))
+        await asyncio.sleep(1.0)
+        # At once, and not when the earlier interval is over.
+        assert hub.modem.calls.count("signal") == asked + 1
         for moved in (100, 300, 600):
             hub.modem.moved = Counters(moved, moved * 10)
             await asyncio.sleep(65.0)
@@ -52,7 +56,7 @@ def test_telemetry_comes_as_asked_and_its_bytes_never_go_back() -> None:
 
 def test_a_document_that_comes_again_is_answered_and_costs_the_flash_nothing() -> None:
     async def story(hub: VirtualHub) -> None:
-        document = hub.wish(2)
+        document = hub.wish(2, reporting=Reporting(report_interval_s=20))
         hub.publish(document)
         await hub.until(lambda: hub.reports()[-1].observed_revision == 2)
         await asyncio.sleep(1.0)
@@ -62,6 +66,9 @@ def test_a_document_that_comes_again_is_answered_and_costs_the_flash_nothing() -
         await asyncio.sleep(1.0)
         assert hub._store.commits == commits
         assert len(hub.reports()) == said + 1
+        # Nothing changes, and it is told as often as the document says.
+        await asyncio.sleep(61.0)
+        assert len(hub.reports()) == said + 4
 
     in_an_open_hub(story)
 

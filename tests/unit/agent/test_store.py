@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_agent.store import REQUESTS_KEPT, Spooled, SpoolSpan, Store, StoreError
+from device_agent.store import REQUESTS_KEPT, SCHEMA_VERSION, Spooled, SpoolSpan, Store, StoreError
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,11 +61,18 @@ def test_acknowledged_history_goes_and_the_rest_is_sent_again_in_order(tmp_path:
         store.spool_event(event(store))
         assert [(m.boot, m.seq) for m in store.history((0, 0))] == [(1, 4), (1, 5), (2, 1)]
         assert [(s.boot, s.oldest, s.newest) for s in store.spool_reports()] == [(1, 4, 5), (2, 1, 1)]
+        # Each boot is acknowledged for itself, also what waits in memory.
+        store.spool_telemetry(telemetry(store))
+        store.acknowledge(1, 4)
+        assert [(m.boot, m.seq) for m in store.history((0, 0))] == [(1, 5), (2, 1), (2, 2)]
+        store.acknowledge(2, 5)
+        assert [(m.boot, m.seq) for m in store.history((0, 0))] == [(1, 5)]
 
 
 def test_telemetry_waits_in_memory_and_costs_no_write_when_acknowledged_first(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
         store.spool_telemetry(telemetry(store))
+        assert store.spool_reports() == (SpoolSpan(1, 1, 1),)
         store.acknowledge(1, 1)
         store.flush()
         assert store.history((0, 0)) == []
@@ -92,6 +99,9 @@ def test_beyond_the_bound_the_oldest_telemetry_goes_first_and_the_gap_shows(tmp_
         assert held[0].channel == "event"
         assert held[1].seq > 2
         assert held[-1].seq == 101
+        assert store.nearly_full
+    # What is held is counted anew by the next life.
+    with Store(tmp_path / "s.db", spool_bytes=64 * 1024) as store:
         assert store.nearly_full
 
 
@@ -146,11 +156,22 @@ def test_age_is_a_bound_too(tmp_path: Path) -> None:
         store.spool_event(event(store, uptime_ms=0))
         store.spool_event(event(store, uptime_ms=5000))
         assert [m.seq for m in store.history((0, 0))] == [2]
+    with Store(tmp_path / "s.db", spool_age_ms=1000) as store:
+        # How long a hub was without power nobody knows: another boot's uptime tells no age.
+        store.spool_event(event(store, uptime_ms=9000))
+        assert [(m.boot, m.seq) for m in store.history((0, 0))] == [(1, 2), (2, 1)]
+
+
+def test_of_more_boots_than_a_report_holds_the_newest_are_told() -> None:
+    with Store(":memory:") as store:
+        for boot in range(-70, 1):
+            store.spool_event(Spooled(boot, 1, "event", 0, b"e"))
+        assert [span.boot for span in store.spool_reports()] == list(range(-62, 2))
 
 
 def test_a_file_of_newer_code_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "s.db")
-    db.execute("PRAGMA user_version = 99")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()
     with pytest.raises(StoreError, match="newer"):
         Store(tmp_path / "s.db")

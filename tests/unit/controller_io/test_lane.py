@@ -43,6 +43,16 @@ def test_rate_and_concurrency_are_never_exceeded(rate: float, concurrency: int, 
         assert sum(b <= begun < e for b, e in times) <= concurrency
 
 
+def test_a_lane_that_rested_owes_nothing_for_it() -> None:
+    async def play() -> list[tuple[float, float]]:
+        lane = Lane(LaneLimits(5.0, 1), random=random.Random(1))
+        await asyncio.sleep(10)
+        return await call_times(lane, 6, 0.0)
+
+    begun = [begun for begun, _ in run_virtual(play())]
+    assert begun[5] - begun[0] >= 1.0
+
+
 def test_a_lane_of_five_calls_a_second_is_used() -> None:
     times = run(LaneLimits(5.0, 1), 51, 0.0)
     assert 10.0 <= times[-1][0] <= 10.0 / 0.95
@@ -56,6 +66,7 @@ def test_a_held_lane_lets_nobody_call() -> None:
     async def play() -> float:
         lane = Lane(LaneLimits(None, 1), random=random.Random(1))
         lane.hold(30)
+        lane.hold(1)
         assert lane.held_for() == 30
         return (await call_times(lane, 1, 0.0))[0][0]
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlmodel import Session, SQLModel
 
@@ -20,7 +20,7 @@ from controller.carrier.port import (
     ThrottledError,
 )
 from controller.domain.sim import SimState
-from controller.services import owed, sims
+from controller.services import lanes, owed, sims
 from controller.services.actor import Actor
 from controller.services.database import Database
 from controller.work.loop import Work, WorkLoop
@@ -155,6 +155,33 @@ def test_a_throttled_lane_lets_nobody_call_until_it_opens_and_forgets_nobody() -
     assert left == []
     times = [at for at, _ in platform.asked]
     assert times[1] - times[0] >= 30
+
+
+def test_one_process_uses_the_lane_renews_it_in_time_and_lets_it_go() -> None:
+    def hold(session: Session, actor: Actor, at: datetime, *, holder: str) -> bool:
+        return lanes.hold(session, actor, at, account="a", holder=holder, lease=timedelta(seconds=30))
+
+    async def work() -> None:
+        database = Database("sqlite://")
+        SQLModel.metadata.create_all(database.engine)
+        lane, carrier = Lane(LaneLimits(5.0, 1), random=random.Random(1)), cast("Carrier", SlowPlatform())
+        one = Sims(database, carrier, lane, now, account="a", holder="one", first_poll=timedelta(seconds=1))
+        assert await database.run(hold, actor=ACTOR, now=now(), holder="two")
+        # Every time it asks, it is another's.
+        assert [await one.gate() > 0, await one.gate() > 0] == [True, True]
+        await asyncio.sleep(30)
+        assert await one.gate() == 0
+        # The other may have called a moment ago.
+        assert lane.due_in() > 0.19
+        await asyncio.sleep(16)
+        assert await one.gate() == 0
+        await asyncio.sleep(20)
+        assert not await database.run(hold, actor=ACTOR, now=now(), holder="two")
+        await one.release()
+        assert await database.run(hold, actor=ACTOR, now=now(), holder="two")
+        await database.close()
+
+    run_virtual(work())
 
 
 def test_a_look_that_fails_does_not_end_the_loop() -> None:
