@@ -11,7 +11,7 @@ _IDENTIFIER = re.compile(r"(?<![0-9A-Fa-f.])(?:\d{14,16}|(?:89|98)\d{4}[0-9A-Fa-
 # Some write an ICCID as its card does: 8901 4103 2111 1851 0720.
 _SPACED = re.compile(r"(?<![0-9A-Fa-f])(?:89|98)\d\d(?: [0-9A-Fa-f]{4}){3} [0-9A-Fa-f]{2,4}(?![0-9A-Fa-f])")
 _PDU = re.compile(r"[0-9A-Fa-f]{18,}")
-_SIM_FILE = re.compile(r'(\+C(?:RSM|SIM)[:=][^"]*"?)([0-9A-Fa-f]{16,})')
+_SIM_FILE = re.compile(r'(\+C(?:RSM|SIM)[:=][^"+]*?"?)([0-9A-Fa-f]{16,})')
 _NUMBER = re.compile(r"(?<![0-9A-Fa-f])(\+?)\d{7,15}(?![0-9A-Fa-f:/])")
 _SECRET = re.compile(
     r"((?:\+CPIN2?|\+CLCK|\+CPWD|\^CPIN|\^CPIN2|\+CGAUTH|\+QICSGP|\^NDISDUP|\^AUTHDATA)=)(.*)", re.IGNORECASE
