@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -25,7 +25,7 @@ from controller.carrier.tmf640 import DEADLINE_S, Tmf640Carrier
 from controller.domain.sim import SimState
 from simulator.virtual.loop import run_virtual
 
-Answer = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Answer = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 def service(iccid: str, state: str = "active") -> dict[str, Any]:
