@@ -3,17 +3,16 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from controller.services import journal, rows
+from controller.services import journal, rows, sending
 from controller.services.actor import Actor
-from controller.services.fact_reading import Reading, Source
+from controller.services.bulk import Bulk
 from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
 
@@ -22,59 +21,43 @@ GENESIS = "0" * 64
 _CANONICAL = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Link:
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Secret:
-    noun: str
-    key: str
-    secret: str
-
-
-_KNOWN: Final = Reading(
-    {
-        "head": Source(_Link, AuditEntry, "t.sequence = (SELECT max(sequence) FROM audit)"),
-        "secrets": Source(_Secret, Pseudonym, "t.key {keys} AND t.noun {nouns}"),
-    },
-    keys=("keys", "nouns"),
+# Each thing is looked up by itself: nouns and keys given apart would each be tried with each.
+_SECRETS: Final = Bulk(
+    {"noun": "text", "key": "text"},
+    "SELECT p.noun, p.key, p.secret FROM {rows} JOIN pseudonyms AS p ON p.noun = r.noun AND p.key = r.key",
 )
+_HEAD: Final = "SELECT digest FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)"
 
 
-def append(session: Session, entries: Sequence[Entry], actor: Actor, now: datetime) -> None:
-    """Write the audit entries of a transaction; called by the journal, under its lock."""
+def append(session: Session, entries: Sequence[Entry], actor: Actor, now: datetime, hold: Callable[[], None]) -> None:
+    """Write the audit entries of a transaction; called by the journal, whose lock `hold` takes, once or again.
+
+    What needs no place in the chain is done before the lock, so that others wait for no more than the hashes.
+    """
     if not entries:
         return
-    things = {(entry.noun, entry.key) for entry in entries}
-    found = _KNOWN.run(session, keys={key for _, key in things}, nouns={noun for noun, _ in things})
-    digest = found["head"][0].digest if found["head"] else GENESIS
+    secrets = _secrets_of(session, {(entry.noun, entry.key) for entry in entries}, hold)
     at = now.astimezone(UTC).isoformat()
-    secrets = _completed(session, things, found["secrets"])
-    written = []
-    for entry in entries:
-        pseudonym = _keyed(secrets[entry.noun, entry.key], entry.noun, entry.key)
-        digest = _digest(digest, (at, actor.name, entry.noun, pseudonym, entry.action), entry.facts)
-        written.append(
-            {
-                "at": now,
-                "actor": actor.name,
-                "noun": entry.noun,
-                "pseudonym": pseudonym,
-                "action": entry.action,
-                "facts": entry.facts,
-                "digest": digest,
-            }
-        )
-    rows.add(session, AuditEntry, written)
+    written: list[tuple[dict[str, Any], str]] = []
+    for noun, key, action, facts in entries:
+        pseudonym = _keyed(secrets[noun, key], noun, key)
+        columns = {"at": now, "actor": actor.name, "noun": noun, "pseudonym": pseudonym}
+        columns |= {"action": action, "facts": facts}
+        written.append((columns, _rest((at, actor.name, noun, pseudonym, action), facts)))
+    hold()
+    head = sending.fetch(session, _HEAD, {})
+    digest = head[0][0] if head else GENESIS
+    for columns, rest in written:
+        digest = columns["digest"] = _digest(digest, rest)
+    rows.add(session, AuditEntry, [columns for columns, _ in written])
 
 
 def verify(session: Session) -> int | None:
     """Return the sequence of the first entry that breaks the chain, or None when it is whole."""
     digest = GENESIS
     for row in session.exec(select(AuditEntry).order_by(col(AuditEntry.sequence))):
-        digest = _digest(digest, (row.at.isoformat(), row.actor, row.noun, row.pseudonym, row.action), row.facts)
+        words = (row.at.isoformat(), row.actor, row.noun, row.pseudonym, row.action)
+        digest = _digest(digest, _rest(words, row.facts))
         if digest != row.digest:
             return row.sequence
     return None
@@ -100,13 +83,25 @@ def erase(session: Session, noun: str, key: str) -> None:
         session.delete(known)
 
 
-def _completed(
-    session: Session, things: AbstractSet[tuple[str, str]], found: Iterable[_Secret]
+def _secrets_of(
+    session: Session, things: AbstractSet[tuple[str, str]], hold: Callable[[], None]
 ) -> dict[tuple[str, str], str]:
-    secrets = {(row.noun, row.key): row.secret for row in found}
-    new = [{"noun": noun, "key": key, "secret": _new_secret(session)} for noun, key in sorted(things - secrets.keys())]
-    rows.add(session, Pseudonym, new)
-    return {**secrets, **{(each["noun"], each["key"]): each["secret"] for each in new}}
+    """Return the pseudonym's key of each thing; those without one get it under the lock, or two would give it one."""
+    session.flush()
+    secrets = _known(session, things)
+    missing = things - secrets.keys()
+    if missing:
+        hold()
+        secrets |= _known(session, missing)
+        made = {thing: _new_secret(session) for thing in sorted(missing - secrets.keys())}
+        values = [{"noun": noun, "key": key, "secret": secret} for (noun, key), secret in made.items()]
+        rows.add(session, Pseudonym, values)
+        secrets |= made
+    return secrets
+
+
+def _known(session: Session, things: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    return {(noun, key): secret for noun, key, secret in _SECRETS.fetch(session, sorted(things))}
 
 
 def _new_secret(session: Session) -> str:
@@ -118,5 +113,10 @@ def _keyed(secret: str, noun: str, key: str) -> str:
     return hmac.digest(secret.encode(), f"{noun}|{key}".encode(), "sha256").hex()
 
 
-def _digest(before: str, words: tuple[str, ...], facts: dict[str, Any]) -> str:
-    return hashlib.sha256(_CANONICAL.encode([before, *words, facts]).encode()).hexdigest()
+def _rest(words: tuple[str, ...], facts: dict[str, Any]) -> str:
+    """Return the canonical form of an entry behind the digest before it, which is the first in its list."""
+    return _CANONICAL.encode([*words, facts])[1:]
+
+
+def _digest(before: str, rest: str) -> str:
+    return hashlib.sha256(f'["{before}", {rest}'.encode()).hexdigest()

@@ -57,6 +57,12 @@ class Bulk:
         connection = sending.connection_of(session)
         return connection.exec_driver_sql(*self._statement(connection, list(rows)))
 
+    def fetch(self, session: Session, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Return the rows of a selection over the rows, as the engine's driver has them."""
+        connection = sending.connection_of(session)
+        text, (parameter,) = self._statement(connection, list(rows))
+        return sending.fetch_with(session, text, parameter)
+
     def send(self, session: Session, rows: Iterable[Sequence[Any]]) -> None:
         """Write the rows, see `run`, where nothing is asked back (`sending.py`)."""
         text, (parameter,) = self._statement(sending.connection_of(session), list(rows))

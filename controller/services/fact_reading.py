@@ -20,7 +20,7 @@ from controller.tables.columns import UtcDateTime
 _ENCODER: Final = msgspec.json.Encoder()
 # How the two engines say "is one of what a query or a parameter gives". PostgreSQL then looks each up by an index.
 _AMONG: Final = {True: ("= ANY(ARRAY(", "))"), False: ("IN (", ")")}
-_NEVER: Final = {True: f"'{NOT_SUPERSEDED.isoformat()}'", False: f"'{sqlite_instant(NOT_SUPERSEDED)}'"}
+_NEVER: Final = sqlite_instant(NOT_SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,13 @@ class Reading:
 def _document(source: Source, where: str, *, postgresql: bool) -> str:
     """Return the query that makes one JSON array of a source's rows."""
     table = rows.table_of(source.model)
-    pairs = ", ".join(
-        f"'{name}', {_value(table.c[column], postgresql=postgresql)}" for name, column in columns_of(source, table)
-    )
-    kind = f"json_agg(json_build_object({pairs}))::text" if postgresql else f"json_group_array(json_object({pairs}))"
-    return f"(SELECT {kind} FROM {table.name} AS t WHERE {where})"  # noqa: S608  # names of ours
+    values = [(name, _value(table.c[column], postgresql=postgresql)) for name, column in columns_of(source, table)]
+    if postgresql:
+        # Rows of a query are made documents in three quarters of the time that names and values given singly take.
+        listed = ", ".join(f'{value} AS "{name}"' for name, value in values)
+        return f"(SELECT json_agg(q)::text FROM (SELECT {listed} FROM {table.name} AS t WHERE {where}) AS q)"  # noqa: S608  # names of ours
+    pairs = ", ".join(f"'{name}', {value}" for name, value in values)
+    return f"(SELECT json_group_array(json_object({pairs})) FROM {table.name} AS t WHERE {where})"  # noqa: S608  # names of ours
 
 
 def columns_of(source: Source, table: Table) -> list[tuple[str, str]]:
@@ -96,10 +98,12 @@ def columns_of(source: Source, table: Table) -> list[tuple[str, str]]:
 def _value(column: Column[Any], *, postgresql: bool) -> str:
     """Return a column's value as JSON has it."""
     name = f't."{column.name}"'
-    if column.name == "superseded_at":
-        name = f"coalesce({name}, {_NEVER[postgresql]})"
+    is_end = column.name == "superseded_at"
     if postgresql:
-        return name
+        # What is JSON already is not put into words row by row.
+        return f"""coalesce(to_json({name}), '"{NOT_SUPERSEDED.isoformat()}"'::json)""" if is_end else name
+    if is_end:
+        name = f"coalesce({name}, '{_NEVER}')"
     if isinstance(column.type, UtcDateTime):
         return f"replace({name}, ' ', 'T') || 'Z'"
     if isinstance(column.type, JSON):

@@ -93,9 +93,14 @@ def write(session: Session, actor: Actor, now: datetime) -> None:
     if not journal.audit and not journal.feed:
         return
     session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        sending.send(session, "SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     from controller.services import audit, feed
 
-    audit.append(session, journal.audit, actor, now)
+    audit.append(session, journal.audit, actor, now, lambda: _hold(session))
+    if journal.feed and not journal.audit:
+        _hold(session)
     feed.append(session, journal.feed, now)
+
+
+def _hold(session: Session) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        sending.send(session, "SELECT pg_advisory_xact_lock(%s)", (_LOCK,))

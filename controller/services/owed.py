@@ -10,13 +10,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Row, Table, and_, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    CursorResult,
+    Integer,
+    String,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session
 
 from controller.services import journal, rows
 from controller.services.bulk import Bulk
+from controller.tables.columns import INSTANT
 from controller.tables.owed import Owed
 
 _OWED: Final[Table] = Owed.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
@@ -132,23 +149,37 @@ def _mark(session: Session, marks: Iterable[tuple[str, str, datetime | None, dat
 
 def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:
     """Hold up to `limit` due rows of `noun` for `lease`, the nearest deadline first, in one UPDATE … RETURNING."""
+    session.flush()
+    given = {"of_noun": noun, "now": now, "until": now + lease, "limit": limit}
+    found = rows.fetch(session, _claiming(postgresql=rows.is_postgresql(session)), given)
+    return tuple(sorted(map(_claim, found), key=_order))
+
+
+@cache
+def _claiming(*, postgresql: bool) -> ReturningUpdate[Any]:
+    """Return the statement of a claim.
+
+    The rows are chosen once, then found by their key: joined with what was chosen they cost a look at every row there
+    is. Rows alike in deadline and due come in no order of their own: comparing their keys took longer than the claim.
+    """
+    now, of_noun = bindparam("now", type_=INSTANT), _C.noun == bindparam("of_noun", type_=String)
     free = or_(_C.claimed_until.is_(None), _C.claimed_until <= now)
-    inner = (
-        select(_C.noun, _C.key)
-        .where(_C.noun == noun, _C.due <= now, free, _C.parked_at.is_(None))
-        .order_by(_C.deadline.is_(None), _C.deadline, _C.due, _C.key)
-        .limit(limit)
+    chosen = (
+        select(_C.key)
+        .where(of_noun, _C.due <= now, free, _C.parked_at.is_(None))
+        .order_by(_C.deadline.is_(None), _C.deadline, _C.due)
+        .limit(bindparam("limit", type_=Integer))
     )
-    if _is_postgresql(session):
-        inner = inner.with_for_update(skip_locked=True)
-    statement = (
+    if postgresql:
+        among = _C.key == any_(func.array(chosen.with_for_update(skip_locked=True).scalar_subquery()))
+    else:
+        among = _C.key.in_(chosen)
+    return (
         update(_OWED)
-        .where(tuple_(_C.noun, _C.key).in_(inner), free)
-        .values(claimed_until=now + lease)
+        .where(of_noun, among, free)
+        .values(claimed_until=bindparam("until", type_=INSTANT))
         .returning(_C.noun, _C.key, _C.version, _C.deadline, _C.due, _C.attempts, _C.claimed_until)
     )
-    rows = session.connection().execute(statement).all()
-    return tuple(sorted((_claim(row) for row in rows), key=_order))
 
 
 def in_hand(session: Session, held: Claim) -> Claim:
@@ -271,13 +302,9 @@ def _rows(session: Session, statement: Any) -> int:
     return result.rowcount
 
 
-def _claim(row: Row[Any]) -> Claim:
+def _claim(row: rows.Found) -> Claim:
     return Claim(row.noun, row.key, row.version, row.deadline, row.due, row.attempts, row.claimed_until)
 
 
 def _order(held: Claim) -> tuple[bool, float, datetime, str]:
     return held.deadline is None, held.deadline.timestamp() if held.deadline else 0.0, held.due, held.key
-
-
-def _is_postgresql(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"

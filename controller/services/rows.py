@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import Select
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session, SQLModel
 
@@ -38,6 +39,7 @@ Model = type[SQLModel]
 Condition = Callable[[Table], ColumnElement[bool]]
 # A row's columns by name.
 Found: TypeAlias = Any
+Rows: TypeAlias = Select[Any] | ReturningUpdate[Any]
 T = TypeVar("T")
 
 KEYS_A_STATEMENT: Final = 1000
@@ -95,7 +97,7 @@ def read(
     for start in range(0, len(wanted), KEYS_A_STATEMENT):
         given = keys_given(wanted[start : start + KEYS_A_STATEMENT])
         asked = {"keys": given, **fixed, **(values or {})}
-        found.extend(_read(session, _selection(shape), asked))
+        found.extend(fetch(session, _selection(shape), asked))
     return found
 
 
@@ -114,10 +116,11 @@ def read_either(
     session.flush()
     statement = _alternative(model, tuple(keys), columns, for_update=for_update, postgresql=is_postgresql(session))
     given = {name: keys_given(sorted(of_column)) for name, of_column in keys.items()}
-    return _read(session, statement, given)
+    return fetch(session, statement, given)
 
 
-def _read(session: Session, statement: Select[Any], given: Mapping[str, Any]) -> list[Found]:
+def fetch(session: Session, statement: Rows, given: Mapping[str, Any]) -> list[Found]:
+    """Return the rows of a statement that is built once and kept, with its parameters."""
     connection = sending.connection_of(session)
     if connection.dialect.name != "postgresql":
         return list(connection.execute(statement, given).all())
@@ -126,7 +129,7 @@ def _read(session: Session, statement: Select[Any], given: Mapping[str, Any]) ->
 
 @dataclass(frozen=True, slots=True)
 class _DriverForm:
-    """A selection as the driver of PostgreSQL takes it: SQLAlchemy's own steps would be most of a look-up's cost."""
+    """A statement as the driver of PostgreSQL takes it: SQLAlchemy's own steps would be most of a look-up's cost."""
 
     text: str
     constants: Mapping[str, Any]
@@ -161,9 +164,9 @@ def _impl(column: ColumnElement[Any]) -> TypeEngine[Any]:
 
 
 @cache
-def _in_driver_form(statement: Select[Any]) -> _DriverForm:
+def _in_driver_form(statement: Rows) -> _DriverForm:
     compiled = statement.compile(dialect=_DIALECT)
-    columns = list(statement.selected_columns)
+    columns = list(statement.exported_columns)
     taken = [(place, _impl(each).result_processor(_DIALECT, None)) for place, each in enumerate(columns)]
     given = {name: _impl(each).bind_processor(_DIALECT) for name, each in compiled.binds.items()}
     return _DriverForm(

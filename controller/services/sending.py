@@ -72,10 +72,21 @@ def fetch(session: Session, text: str, parameters: Mapping[str, Any]) -> list[tu
     if connection.dialect.name != "postgresql":
         return list(connection.exec_driver_sql(text, dict(parameters)).all())
     numbered, names = _numbered(text)
-    with _translated(connection, text):
+    return _fetch(connection, numbered, [parameters[name] for name in names])
+
+
+def fetch_with(session: Session, text: str, parameter: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement with one parameter, `%s` (`?` on SQLite), behind what was written."""
+    connection = connection_of(session)
+    if connection.dialect.name != "postgresql":
+        return list(connection.exec_driver_sql(text, (parameter,)).all())
+    return _fetch(connection, _numbered(text)[0], [parameter])
+
+
+def _fetch(connection: Connection, numbered: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with _translated(connection, numbered):
         _send_aside(connection, _state(connection))
-        cursor = _execute(connection, numbered, [parameters[name] for name in names])
-        found: list[tuple[Any, ...]] = cursor.fetchall()
+        found: list[tuple[Any, ...]] = _execute(connection, numbered, parameters).fetchall()
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session
 
@@ -11,6 +11,9 @@ from controller.services import alarms, journal, notices, owed, rows
 from controller.services.on_record import OnRecord
 from controller.tables.accounts import Account
 from controller.tables.faults import Fault, Notice
+
+_OF_FAULT: Final = ("id", "account_id", "reported_at")
+_OF_HOLDER: Final = ("id", "email", "mobile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +54,11 @@ def _states(session: Session, wanted: Iterable[Telling]) -> dict[str, str]:
 
 
 def _write(session: Session, new: Sequence[tuple[Telling, str]], now: datetime) -> None:
-    faults = {row.id: row for row in rows.read(session, Fault, "id", [each.fault_id for each, _ in new], rows.present)}
-    holders = {
-        row.id: row
-        for row in rows.read(session, Account, "id", {row.account_id for row in faults.values()}, rows.present)
-    }
+    fault_ids = {each.fault_id for each, _ in new}
+    faults = {row.id: row for row in rows.read(session, Fault, "id", fault_ids, rows.present, columns=_OF_FAULT)}
+    account_ids = {row.account_id for row in faults.values()}
+    found = rows.read(session, Account, "id", account_ids, rows.present, columns=_OF_HOLDER)
+    holders = {row.id: row for row in found}
     values, marks = [], []
     for each, channel in new:
         fault = faults[each.fault_id]
