@@ -160,3 +160,37 @@ def test_a_port_that_is_lost_stays_lost_whatever_times_out_on_it_afterwards() ->
     for evidence in (Evidence.PORT_LOST, Evidence.TIMED_OUT, Evidence.SILENT):
         ladder.hear("at0", evidence, 0.0)
     assert ladder.advance(0.0).rung is Rung.REOPEN  # there is no place to find on it
+
+
+def test_a_channel_s_own_answer_of_before_does_not_speak_for_the_modem() -> None:
+    ladder = Ladder(frozenset({Rung.MODEM_RESTART}))
+    ladder.hear("at0", Evidence.ANSWERED, 0.0)
+    ladder.hear("at0", Evidence.SILENT, 1.0)
+    assert ladder.advance(1.0).rung is Rung.MODEM_RESTART
+
+
+def test_opening_anew_is_tried_as_often_whatever_was_tried_before_the_port_was_lost() -> None:
+    ladder = Ladder()
+    assert climb(ladder, 1) == [Rung.RESYNC]
+    assert climb(ladder, 11, evidence=Evidence.PORT_LOST, start=5.0) == [Rung.REOPEN, Rung.REOPEN, Rung.OTHER_PORT]
+
+
+def test_a_start_of_the_modem_shortens_no_wait() -> None:
+    ladder = Ladder(frozenset({Rung.POWER_CUT}))
+    ladder.hear("at0", Evidence.SILENT, 0.0)
+    wake_at = ladder.advance(0.0).wake_at
+    assert wake_at == PACE.wait_s[Rung.POWER_CUT] + PACE.first_backoff_s
+    ladder.hear("at0", Evidence.REBOOTED, 1.0)
+    assert ladder.advance(2.0) == Step(None, wake_at)
+
+
+def test_after_a_time_of_health_nothing_of_the_last_trouble_is_left() -> None:
+    only = frozenset({Rung.MODEM_RESTART})
+    ladder, fresh = Ladder(only), Ladder(only)
+    climb(ladder, 3600)
+    ladder.hear("at0", Evidence.ANSWERED, 3600.0)
+    later = 3600.0 + PACE.stable_s
+    assert climb(ladder, 600, start=later) == climb(fresh, 600, start=later)
+    for one in (ladder, fresh):
+        one.hear("at0", Evidence.SILENT, later + 600)
+    assert ladder.advance(later + 600) == fresh.advance(later + 600)
