@@ -1,10 +1,11 @@
 """Whose Mini Hub it is when households move (T§10c)."""
 
-from datetime import datetime
+from datetime import date, datetime
+from itertools import takewhile
 
 from controller.domain.eligibility import service_on_line
 from controller.domain.facts import Facts, HubAssignment, Service
-from controller.domain.london import day_starts
+from controller.domain.london import day_starts, local_day
 
 
 def answers_for_hub(facts: Facts, account_id: str, hub_id: str, at: datetime) -> bool:
@@ -36,6 +37,26 @@ def home_of_hub(facts: Facts, line_id: str, sent_at: datetime, at: datetime) -> 
     of_service = (each for each in facts.services if each.service_id == owner.service_id)
     begun = [each for each in of_service if day_starts(each.starts_on) <= at]
     return max(begun, key=lambda each: each.starts_on, default=None)
+
+
+def leaves_on(facts: Facts, account_id: str, line_id: str, sent_at: datetime) -> date | None:
+    """Return from which day on the household that something was sent to is not on the line any more, if so.
+
+    None while the service that it has, or had, there ends on it. One that never was there left by the day of sending.
+    """
+    sent_on = local_day(sent_at)
+    there = [
+        each
+        for each in facts.services
+        if (each.line_id, each.account_id) == (line_id, account_id) and each.starts_on <= sent_on
+    ]
+    if not there:
+        return sent_on
+    owner = max(there, key=lambda each: (each.starts_on, each.service_id))
+    of_service = (each for each in facts.services if each.service_id == owner.service_id)
+    latest_first = sorted(of_service, key=lambda each: each.starts_on, reverse=True)
+    away = [*takewhile(lambda each: each.line_id != line_id, latest_first)]
+    return away[-1].starts_on if away else None
 
 
 def _newest_sending(facts: Facts, hub_id: str, at: datetime) -> HubAssignment | None:

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from controller.domain import facts as domain
-from controller.domain import hub_owner
 from controller.domain.allowance import Allowance, allowance_due, remaining_mb
-from controller.domain.eligibility import service_on_line, sims_of_account
-from controller.domain.facts import Facts, Jurisdiction, SuspicionKind
-from controller.domain.london import local_day
-from controller.services import decide, gather, journal, rows, sims, versions
+from controller.domain.eligibility import sims_of_account
+from controller.domain.facts import Jurisdiction, SuspicionKind
+from controller.services import decide, gather, homes, journal, moved_parcels, rows, sims, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.accounts import Account, BillPastDue, LeaveRequest, Line, Plan, PlanSim, Service, Suspicion
@@ -118,7 +115,8 @@ def move_service(
     """Move a service to another line from a day on, a new one unless one is named; it goes on in a new period.
 
     What Plus started with it goes on (T§6, 8), and its hub goes with it (T§10c); the fault of the line it leaves is
-    this account's no longer. The first day of its latest period corrects that one, a move that does not come included.
+    this account's no longer; a parcel on its way there is a person's to redirect. The first day of its latest period
+    corrects that one, a move that does not come included.
     Raises NotFoundError, UnprocessableError for a day that is too early or the line it is on, ConflictError where the
     service has ended by then or the line carries another.
     """
@@ -132,8 +130,10 @@ def move_service(
     to_line = (
         _new_line(session, now, **place) if line_id is None else _free_line(session, line_id, service_id, from_day)
     )
+    lines = [row.line_id, to_line]
     newer = _next_period(session, now, row, from_day, to_line)
-    decide.touch(session, actor, now, {row.account_id, *gather.accounts_on_lines(session, [row.line_id, to_line])})
+    decide.touch(session, actor, now, {row.account_id, *gather.accounts_on_lines(session, lines)})
+    moved_parcels.look_at_lines(session, homes.lines_of_service(session, service_id), now)
     return newer
 
 
@@ -382,46 +382,3 @@ def _period(session: Session, service_id: str) -> Service:
     if row is None:
         raise NotFoundError("service", service_id)
     return row
-
-
-def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
-    """Return whose line it is at an instant: the account of the period that covers its London day, else the latest."""
-    found = _period_on(session, line_id, at)
-    return None if found is None else found.account_id
-
-
-def home_of_hub(session: Session, line_id: str, sent_at: datetime, now: datetime) -> domain.Service | None:
-    """Return the period that a hub which was sent to a line hangs on now (T§10c): of the service it was sent for.
-
-    One that was sent to a line without a service is for whoever the line serves now.
-    """
-    facts = periods_around(session, line_id)
-    return hub_owner.home_of_hub(facts, line_id, sent_at, now) or service_on_line(facts, line_id, now)
-
-
-def periods_around(session: Session, line_id: str) -> Facts:
-    """Return every present period of the services that a line has, or had, wherever they are."""
-    on_line = rows.read(session, Service, "line_id", [line_id], rows.present, columns=("service_id",))
-    found = rows.read(session, Service, "service_id", {row.service_id for row in on_line}, rows.present)
-    names = ("service_id", "account_id", "line_id", "product", "starts_on", "last_day")
-    return Facts(services=tuple(domain.Service(**{name: getattr(row, name) for name in names}) for row in found))
-
-
-def _period_on(session: Session, line_id: str, at: datetime) -> rows.Found | None:
-    found_rows = rows.read(session, Service, "line_id", [line_id], rows.present, columns=_OF_PERIOD)
-    periods = sorted(sorted(found_rows, key=_id_of), key=_start_of, reverse=True)
-    day = local_day(at)
-    covering = (p for p in periods if p.starts_on <= day and (p.last_day is None or day <= p.last_day))
-    return next(covering, next(iter(periods), None))
-
-
-_OF_PERIOD: Final = ("id", "account_id", "starts_on", "last_day")
-
-
-def _id_of(row: rows.Found) -> str:
-    return str(row.id)
-
-
-def _start_of(row: rows.Found) -> date:
-    starts_on: date = row.starts_on
-    return starts_on

@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "lease_near_end": ("Quality of Service Alarm", "Threshold Crossed"),
     "promise_at_risk": ("Quality of Service Alarm", "Response Time Excessive"),
     "lane_full": ("Quality of Service Alarm", "Congestion"),
+    "task_overdue": ("Quality of Service Alarm", "Response Time Excessive"),
     "filter_degraded": ("Processing Error Alarm", "Configuration or Customization Error"),
     "quarantine": ("Processing Error Alarm", "Corrupt Data"),
     "work_failing": ("Processing Error Alarm", "Underlying Resource Unavailable"),

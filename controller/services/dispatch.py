@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from controller.domain import facts as domain
 from controller.domain.decisions import Outcome, Question
 from controller.domain.facts import Fault
-from controller.services import journal, notices, owed, rows, tasks, versions
+from controller.services import journal, moved_parcels, notices, owed, rows, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.services.rows import Found
@@ -270,6 +270,7 @@ def record(
     journal.audited(session, "dispatch_order", row.id, state)
     journal.changed(session, "dispatch_order", row.id, state)
     _follow(session, actor, now, row, before)
+    moved_parcels.look(session, row, now)
     return row
 
 
@@ -371,8 +372,7 @@ def _stop_parcel(session: Session, row: DispatchOrder, now: datetime) -> None:
 
 
 def _ask_a_person(session: Session, row: DispatchOrder, now: datetime, kind: str, reason: str) -> None:
-    about = {"account_id": row.account_id, "fault_id": row.fault_id}
-    tasks.open_task(session, kind, row.id, now, **about, reason=reason)
+    tasks.open_task(session, kind, row.id, now, account_id=row.account_id, fault_id=row.fault_id, reason=reason)
 
 
 def _get(session: Session, order_id: str) -> DispatchOrder:

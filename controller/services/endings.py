@@ -128,9 +128,14 @@ def _tellings(fault: Fault, found: Sequence[Ending], now: datetime) -> Iterator[
 def _resolved_untold(
     session: Session, outcomes: Sequence[FaultOutcome], found: OnRecord, now: datetime
 ) -> Iterator[Telling]:
-    """Tell of faults that were resolved before anything that was owed for them came on: no switch-off tells of it."""
+    """Tell of faults that were resolved before anything that was owed for them came on: no switch-off tells of it.
+
+    While another fault of the line entitles there is nothing to tell: what is to come comes for that one.
+    """
     entitled = {row.fault_id for row in found.decisions if row.outcome in _OWED and row.question in set(Benefit)}
+    held = {each.fault.line_id for each in outcomes if each.fault.fault_id in entitled and not _is_over(each, now)}
     over = {each.fault.fault_id: each.fault for each in outcomes if _is_over(each, now)}
+    over = {fault_id: fault for fault_id, fault in over.items() if fault.line_id not in held}
     told = rows.read(session, faults.Notice, "fault_id", entitled & over.keys(), columns=("fault_id", "kind", "state"))
     heard = {row.fault_id for row in told if row.kind in _TELL_RESOLVED and row.state != "withdrawn"}
     for fault_id in sorted((entitled & over.keys()) - heard):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from controller.domain.facts import DeterminationKind, Symptom
-from controller.services import accounts, decide, decisions, dispatch, journal, promises, reasons, versions
+from controller.services import decide, decisions, dispatch, homes, journal, promises, reasons, sim_reviews, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.tables.accounts import Line
@@ -64,7 +64,7 @@ def report(
 ) -> Fault:
     """Take a report in: the clock starts at `reported_at`, which may lie before now, never after (T§10d, 12c)."""
     at = reported_at or now
-    account_id = accounts.account_of_line(session, line_id, at)
+    account_id = homes.account_of_line(session, line_id, at)
     if account_id is None:
         # Only lines of ours have services, so whether it is one is asked only now.
         versions.present(session, Line, line_id)
@@ -149,6 +149,8 @@ def determine(
         kind=kind.value,
     )
     decide.touch_lines(session, actor, now, line_ids)
+    if kind is DeterminationKind.RELEASE_HUB_SIM:
+        sim_reviews.look(session, subject_id, now)
     return row
 
 

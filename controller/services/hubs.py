@@ -10,7 +10,19 @@ from controller.domain import brand
 from controller.domain.decisions import to_json
 from controller.domain.facts import BrandVerdict, HubFate
 from controller.domain.sim import SimState as Due
-from controller.services import accounts, alarms, decide, desired, dispatch, journal, reasons, sims, versions
+from controller.services import (
+    alarms,
+    decide,
+    desired,
+    dispatch,
+    homes,
+    journal,
+    moved_parcels,
+    reasons,
+    sim_reviews,
+    sims,
+    versions,
+)
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, UnprocessableError
 from controller.tables.accounts import Line
@@ -122,15 +134,17 @@ def assign(
     )
     # Both homes at once: between the two steps a hub on its way would be nobody's, and another one be ordered.
     decide.touch_lines(session, actor, now, {line_id, *([present.line_id] if present else ())})
+    if present is not None:
+        moved_parcels.look_at_hub(session, hub_id, now)
     return row
 
 
 def delivered(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: datetime) -> None:
-    """Record that a hub arrived."""
-    del actor
+    """Record that a hub arrived: one that served meanwhile need not any more."""
     present = assignment_of(session, hub_id)
     if present is not None:
         versions.revise(session, present, now, delivered_at=at)
+        decide.touch_lines(session, actor, now, [present.line_id])
 
 
 def lose(session: Session, actor: Actor, now: datetime, *, hub_id: str, fate: str, at: datetime) -> HubLoss:
@@ -140,6 +154,7 @@ def lose(session: Session, actor: Actor, now: datetime, *, hub_id: str, fate: st
         raise UnprocessableError(f"{fate} is no fate of a hub", remedy=f"use one of {', '.join(HubFate)}")
     row = versions.add(session, HubLoss(id=journal.new_id(session), recorded_at=now, hub_id=hub_id, fate=fate, at=at))
     _touch(session, actor, now, hub_id)
+    moved_parcels.look_at_hub(session, hub_id, now)
     return row
 
 
@@ -169,8 +184,10 @@ def add_evidence(
     if latest is None or latest.fields != known:
         session.add(Evidence(id=journal.new_id(session), hub_id=hub_id, source=source, at=at, fields=known))
         session.flush()
-        if known.get("imei"):
-            _note_equipment(session, now, hub_id, str(known["imei"]), source=source)
+        imei = str(known.get("imei", ""))
+        if imei and _note_equipment(session, now, hub_id, imei, source=source, at=at):
+            _touch(session, actor, now, hub_id)
+            sim_reviews.look(session, hub_id, now)
     return judge(session, actor, now, hub_id=hub_id)
 
 
@@ -216,6 +233,7 @@ def sight(session: Session, actor: Actor, now: datetime, *, hub_id: str, imei: s
     session.flush()
     journal.audited(session, "hub", hub_id, "sim_sighted")
     _touch(session, actor, now, hub_id)
+    sim_reviews.look(session, hub_id, now)
 
 
 def is_known(session: Session, hub_id: str) -> bool:
@@ -239,6 +257,7 @@ def revoke(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> Hub
     if assignment is not None:
         versions.revise(session, assignment, now, ended_at=now, action="ended")
         decide.touch_lines(session, actor, now, [assignment.line_id])
+        moved_parcels.look_at_hub(session, hub_id, now)
     for sim in sims.of_hub(session, hub_id):
         sims.intend(session, now, sim, {"state": "parked"}, None)
     state = desired.state_of(session, hub_id)
@@ -314,7 +333,7 @@ def assignment_of(session: Session, hub_id: str) -> HubAssignment | None:
 
 def _line_of(session: Session, present: HubAssignment, now: datetime) -> str:
     """Return the line a hub is for: it hangs on the service, and moves with it (T§10c)."""
-    home = accounts.home_of_hub(session, present.line_id, present.dispatched_at, now)
+    home = homes.home_of_hub(session, present.line_id, present.dispatched_at, now)
     return present.line_id if home is None else str(home.line_id)
 
 
@@ -359,19 +378,24 @@ def _alarm(session: Session, hub_id: str, judgement: brand.BrandJudgement, now: 
         alarms.clear(session, "brand_contradiction", "hub", hub_id, now=now)
 
 
-def _note_equipment(session: Session, now: datetime, hub_id: str, imei: str, *, source: str) -> None:
-    """The depot's reading assigns the equipment; the first reading of all does too."""
+def _note_equipment(session: Session, now: datetime, hub_id: str, imei: str, *, source: str, at: datetime) -> bool:
+    """The depot's reading assigns the equipment from when it was read, however late that is told; so does the first.
+
+    True where it changed what the SIM belongs in.
+    """
     statement = select(EquipmentAssignment).where(
         EquipmentAssignment.hub_id == hub_id,
         col(EquipmentAssignment.superseded_at).is_(None),
         col(EquipmentAssignment.until).is_(None),
     )
     present = session.exec(statement).first()
-    if present is not None and (present.imei == imei or source == "hub"):
-        return
+    if present is not None and (present.imei == imei or source == "hub" or at < present.from_at):
+        return False
+    from_at = now if present is None else min(at, now)
     if present is not None:
-        versions.revise(session, present, now, until=now)
+        versions.revise(session, present, now, until=from_at)
     versions.add(
         session,
-        EquipmentAssignment(id=journal.new_id(session), recorded_at=now, hub_id=hub_id, imei=imei, from_at=now),
+        EquipmentAssignment(id=journal.new_id(session), recorded_at=now, hub_id=hub_id, imei=imei, from_at=from_at),
     )
+    return True

@@ -13,16 +13,31 @@ from controller.tables.tasks import OperatorTask
 TELL_CUSTOMER: Final = "tell_customer"
 STOP_PARCEL: Final = "stop_parcel"
 PARCEL_FAILED: Final = "parcel_failed"
+REDIRECT_PARCEL: Final = "redirect_parcel"
+REVIEW_SIM: Final = "review_sim"
 DONE: Final = "done"
 NOT_NEEDED: Final = "not_needed"
 
 
 def open_task(
-    session: Session, kind: str, key: str, now: datetime, *, account_id: str, fault_id: str | None, reason: str
+    session: Session,
+    kind: str,
+    key: str,
+    now: datetime,
+    *,
+    account_id: str,
+    fault_id: str | None,
+    reason: str,
+    due_at: datetime | None = None,
 ) -> OperatorTask:
-    """Open the task, or return the open one of this kind and thing."""
+    """Open the task, or return the open one of this kind and thing, with the reason and deadline of now."""
     row = of_thing(session, kind, key)
     if row is not None:
+        if due_at is not None and row.reason != reason[:500]:
+            row.reason, row.due_at = reason[:500], due_at
+            row.version += 1
+            session.add(row)
+            journal.changed(session, "task", row.id, "changed", kind=kind)
         return row
     row = OperatorTask(
         id=journal.new_id(session),
@@ -32,6 +47,7 @@ def open_task(
         fault_id=fault_id,
         reason=reason[:500],
         opened_at=now,
+        due_at=due_at,
     )
     session.add(row)
     session.flush()
@@ -85,13 +101,20 @@ def newest(session: Session, kind: str, key: str) -> OperatorTask | None:
 
 
 def list_open(session: Session, actor: Actor, now: datetime, *, limit: int = 500) -> tuple[OperatorTask, ...]:
-    """Return the open tasks, the oldest first; reading them is audited, once under each account."""
+    """Return the open tasks, by deadline, then the oldest first; reading them is audited, once under each account."""
     del actor, now
+    by = (col(OperatorTask.due_at).is_(None), col(OperatorTask.due_at), col(OperatorTask.opened_at), OperatorTask.id)
     statement = select(OperatorTask).where(col(OperatorTask.closed_at).is_(None))
-    found = tuple(session.exec(statement.order_by(col(OperatorTask.opened_at), OperatorTask.id).limit(limit)))
+    found = tuple(session.exec(statement.order_by(*by).limit(limit)))
     for account_id in sorted({row.account_id for row in found}):
         journal.audited(session, "account", account_id, "read_tasks")
     return found
+
+
+def overdue(session: Session, now: datetime) -> tuple[OperatorTask, ...]:
+    """Return the open tasks whose deadline has passed, the first that did first."""
+    statement = select(OperatorTask).where(col(OperatorTask.closed_at).is_(None), col(OperatorTask.due_at) <= now)
+    return tuple(session.exec(statement.order_by(col(OperatorTask.due_at), OperatorTask.id)))
 
 
 def _close(session: Session, row: OperatorTask, now: datetime, *, by: str, outcome: str, note: str) -> None:

@@ -6,14 +6,15 @@ from typing import Final
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from controller.services import alarms, journal, owed, sims
+from controller.services import alarms, journal, owed, sims, tasks
 from controller.tables.hubs import HubState
 from controller.tables.owed import Owed
 
 NOUN: Final = "watch"
 LEASES: Final = "leases"
 LANE: Final = "lane"
-EVERY: Final = {LEASES: timedelta(minutes=10), LANE: timedelta(minutes=1)}
+TASKS: Final = "tasks"
+EVERY: Final = {LEASES: timedelta(minutes=10), LANE: timedelta(minutes=1), TASKS: timedelta(minutes=5)}
 # Of the lease: a renewal is tried at two thirds, so with a sixth left it has failed for half a lease.
 NEAR_END: Final = 1 / 6
 FULL_AFTER: Final = timedelta(minutes=5)
@@ -21,7 +22,7 @@ FREE_WITHIN: Final = timedelta(minutes=1)
 
 
 def begin(session: Session, now: datetime) -> None:
-    """Make sure that both are owed; harmless to repeat."""
+    """Make sure that all are owed; harmless to repeat."""
     owed.mark_many(session, NOUN, [(key, None, now) for key in EVERY], now=now)
 
 
@@ -31,6 +32,8 @@ def look(session: Session, key: str, now: datetime) -> datetime | None:
         _look_at_leases(session, now)
     elif key == LANE:
         _look_at_lane(session, now)
+    elif key == TASKS:
+        _look_at_tasks(session, now)
     return now + EVERY[key] if key in EVERY else None
 
 
@@ -60,3 +63,13 @@ def _look_at_lane(session: Session, now: datetime) -> None:
         alarms.raise_alarm(session, "lane_full", "lane", "carrier", severity="major", message=message, now=now)
     elif oldest is None or oldest > now - FREE_WITHIN:
         alarms.clear(session, "lane_full", "lane", "carrier", now=now)
+
+
+def _look_at_tasks(session: Session, now: datetime) -> None:
+    """A task that nobody saw to in time: a hub lies where nobody lives, a SIM waits for its review."""
+    late = {row.id: row for row in tasks.overdue(session, now)}
+    for task_id, row in late.items():
+        message = f"task {row.kind} was due {row.due_at:%Y-%m-%d %H:%M} UTC: {row.reason}"
+        alarms.raise_alarm(session, "task_overdue", "task", task_id, severity="major", message=message, now=now)
+    for task_id in sorted(alarms.open_keys(session, "task_overdue", "task") - late.keys()):
+        alarms.clear(session, "task_overdue", "task", task_id, now=now)

@@ -88,4 +88,4 @@ def test_the_watches_come_again(home: Household) -> None:
         due = home.run(lambda session, _actor, now: watches.look(session, key, now))
         return due and due - home.now  # type: ignore[no-any-return]  # run is untyped
 
-    assert (again(watches.LEASES), again(watches.LANE), again("odd")) == (*watches.EVERY.values(), None)
+    assert (*map(again, watches.EVERY), again("odd")) == (*watches.EVERY.values(), None)
