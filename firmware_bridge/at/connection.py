@@ -136,6 +136,8 @@ class Connection(UsualLines):
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they come; drain `next_event` afterwards."""
+        if self._prompt is not None:
+            data = self._take_to_prompt(data)
         lines = self._splitter.feed(data)
         take = self._take
         if take is self._to_idle or (
@@ -144,8 +146,6 @@ class Connection(UsualLines):
             self._take_usual(lines)
         else:
             self._take_each(lines)  # a body, a value, late or foreign lines: they mean something else than elsewhere
-        if self._prompt is not None and self._held is None and self._splitter.take_prompt():
-            self._answer_prompt()
 
     def reply_at_once(self, command: Command, data: bytes) -> Reply | None:
         """The reply, if `data` is all of it in the commonest form: one information line and OK. Instead of `send`.
@@ -223,12 +223,6 @@ class Connection(UsualLines):
         self._pending_unusual(line, place)
 
     def _pending_unusual(self, line: str, place: int) -> None:
-        if self._prompt is not None and line.lstrip(" ").startswith(">"):
-            self._answer_prompt()
-            rest = line.lstrip(" ")[1:].lstrip(" ")
-            if rest:
-                self._take(rest)  # as a line of its own: in other chunks it is one
-            return
         stripped = line.strip()
         if stripped != line or (place > 0 and line[place - 1] == " "):
             self._retake(stripped)
@@ -284,6 +278,19 @@ class Connection(UsualLines):
             self.events.append(Unsolicited(line, (), line))
 
     # Ends
+
+    def _take_to_prompt(self, data: bytes) -> bytes:
+        """The bytes behind the prompt, which counts as soon as its `>` is there: so the chunks make no difference."""
+        start = 0
+        while self._prompt is not None and (stop := data.find(b">", start) + 1):
+            self._take_each(self._splitter.feed(data[start:stop]))
+            if self._awaits_prompt() and self._splitter.take_prompt():
+                self._answer_prompt()
+            start = stop
+        return data[start:]
+
+    def _awaits_prompt(self) -> bool:
+        return self._prompt is not None and self._held is None
 
     def _answer_prompt(self) -> None:
         assert self._prompt is not None

@@ -66,19 +66,12 @@ class LineSplitter:
         return text
 
     def take_prompt(self) -> bool:
-        """Whether the unfinished line is a `>` prompt; it is consumed then."""
-        rest = self.partial.lstrip(" ")
-        if not rest.startswith(">"):
+        """Whether the unfinished line is a `>` prompt; it is consumed then, and so are the blanks that will follow."""
+        if self.partial.lstrip(" ") != ">":
             return False
-        self.partial = _DROPPED if self._skipping else rest[1:].lstrip(" ")
-        self._behind_prompt = not self.partial
-        self._odd = self._odd or self._behind_prompt
-        return True
-
-    def clear(self) -> None:
-        """Forget the unfinished line."""
-        self.dropped += len(self.partial)
         self.partial = ""
+        self._behind_prompt = self._odd = True
+        return True
 
     def _bounded(self, lines: list[str]) -> list[str]:
         if self._skipping and lines:
@@ -91,6 +84,6 @@ class LineSplitter:
         return kept
 
     def _drop(self, line: str) -> str:
-        """What stands for a line that is too long: a prompt at its start stays one."""
+        """What stands for a line that is too long."""
         self.dropped += len(line) - 1
-        return ">" if line.lstrip(" ").startswith(">") else _DROPPED
+        return _DROPPED

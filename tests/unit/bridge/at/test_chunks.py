@@ -1,11 +1,13 @@
 """The same octets mean the same in any chunks, whatever they are: events, counters, and the state they leave."""
 
+import itertools
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.at.commands import Prompted
-from firmware_bridge.at.connection import Connection
+from firmware_bridge.at.commands import Command, Prefixed, Prompted
+from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, PromptSeen
 from firmware_bridge.at.lines import MAX_LINE
 from firmware_bridge.at.urcs import GENERIC
 
@@ -54,6 +56,41 @@ def test_any_chunks_mean_the_same(first: int, said: bytes, cut: int, mode: int) 
 def test_prompts_mean_the_same_in_any_chunks(data: bytes) -> None:
     for cut in (2, 3, 5):
         assert_any_chunks_mean_the_same(SENDING, data, cut, IN_STEP)
+
+
+ASKED = Command("AT+CMGS=1", Prompted("00", Prefixed("+CMGS")))
+
+
+@pytest.mark.parametrize(
+    ("head", "prompted", "lines"),
+    [
+        (b"> +CMGS: ", True, 1),
+        (b"   >   +CMGS: ", True, 1),
+        (b" " * (MAX_LINE - 9) + b"> +CMGS: ", True, 1),  # what stands before a prompt has a length of its own
+        (b" " * MAX_LINE + b"> +CMGS: ", False, 0),
+    ],
+)
+@pytest.mark.parametrize("spare", [0, -1])
+def test_what_is_too_long_is_so_in_any_chunks(head: bytes, prompted: bool, lines: int, spare: int) -> None:
+    value = b"5" * (MAX_LINE - len("+CMGS: ") - spare)
+    data = head + value + b"\r\n\r\nOK\r\n"
+    if spare < 0:
+        lines = 0
+    heard = []
+    for borders in ((), (1, 4, len(head) - 8, len(head), 5000), range(0, len(data), 4000)):
+        connection = Connection(GENERIC, in_step=True)
+        connection.send(ASKED)
+        places = sorted({0, len(data), *borders})
+        events: list[object] = []
+        for start, stop in itertools.pairwise(places):
+            connection.receive_data(data[start:stop])
+            while (event := connection.next_event()) is not NEED_DATA:
+                events.append(event)
+        heard.append((events, connection.counts))
+        assert [type(event) for event in events] == [PromptSeen] * prompted + [Answered]
+        assert isinstance(events[-1], Answered)
+        assert len(events[-1].reply.lines) == lines
+    assert heard[1:] == heard[:-1]
 
 
 @pytest.mark.parametrize("before", [b"", b"\r\nOK\r\n", b"\r\nOK\r\n\r\nOK\r\n", b"+CMT: ,2\r\n", b'+CUSD: 0,"x\r\n'])
