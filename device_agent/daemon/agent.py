@@ -53,7 +53,6 @@ HEALTHY_MS: Final = 90_000
 # A list that could not be had is asked for again after this (s), doubling.
 LIST_RETRY_S: Final = 5.0
 LIST_RETRY_MOST_S: Final = 3600.0
-LIST_RETRY_FIRST_S: Final = 5.0
 # A doorbell makes the hub look at most this often (s).
 DOORBELL_S: Final = 60.0
 
@@ -361,9 +360,8 @@ class Agent:
                 _log.warning("a list could not be had", extra={"error": str(error), "again_in_s": wait_s})
                 if isinstance(error, ListError) and error.fetched:
                     self._gate.lists_changed()
-            if await self._asked_for_lists(wait_s * self._random.uniform(0.5, 1.0)):
-                wait_s = LIST_RETRY_S
-            wait_s = min(LIST_RETRY_MOST_S, wait_s * 2)
+            came = await self._asked_for_lists(wait_s * self._random.uniform(0.5, 1.0))
+            wait_s = LIST_RETRY_S if came else min(LIST_RETRY_MOST_S, wait_s * 2)
 
     async def _asked_for_lists(self, seconds: float) -> bool:
         """Wait for a new document or the clock, at most so long; returns whether one came."""

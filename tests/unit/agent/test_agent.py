@@ -297,11 +297,14 @@ def test_without_network_time_it_stays_closed(lacks: str) -> None:
         await asyncio.sleep(60.0)
         assert not hub.open
         assert hub.reason == "clock_unknown"
-        # A request waits for the time too, and is withdrawn meanwhile.
-        hub.publish(hub.wish(2))
+        # A request waits for the time too; one is withdrawn meanwhile, and another done the moment the time is known.
+        hub.publish(hub.wish(2, requests=(Request(id="r2", kind="diagnose", expires_at=START_MS + HOUR_MS),)))
         await asyncio.sleep(1.0)
         setattr(hub.modem, lacks, True)
-        await hub.until(lambda: hub.open, within_s=120.0)
+        await hub.until(lambda: hub.agent.board.clock.trusted)
+        await asyncio.sleep(0.1)
+        assert [(each.id, each.state) for each in hub.reports()[-1].requests] == [("r2", "done")]
+        await hub.until(lambda: hub.open)
         assert "reboot" not in hub.modem.calls
 
     async def told() -> None:
@@ -461,6 +464,32 @@ def test_a_document_survives_a_power_cut_and_the_hub_opens_without_the_broker() 
         assert not hub.open
         hub.plug_in()
         assert await hub.until(lambda: hub.open) < 10.0
+
+    in_an_open_hub(story)
+
+
+def test_a_clean_end_waits_for_no_broker_that_is_slow() -> None:
+    async def story(hub: VirtualHub) -> None:
+        hub.broker.latency_s = 600.0
+        began = now_s()
+        await hub.unplug()
+        assert not hub.open
+        assert now_s() - began < 3.0
+
+    in_an_open_hub(story)
+
+
+def test_an_agent_that_no_longer_looks_at_the_hub_is_not_healthy() -> None:
+    async def story(hub: VirtualHub) -> None:
+        async def hang(argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
+            await asyncio.sleep(1e6)
+            raise AssertionError(argv)
+
+        hub.host.run = hang  # type: ignore[method-assign]  # tools that never end
+        await asyncio.sleep(60.0)
+        assert hub.agent.healthy()
+        await asyncio.sleep(65.0)
+        assert not hub.agent.healthy()
 
     in_an_open_hub(story)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from device_agent.cli.run import different
-from device_agent.config.settings import Dns, Identity, Network_
+from device_agent.config.settings import Dns, Identity, Modem, Network_
 from device_agent.lanes.sampler import is_poor
 from device_agent.protocol import (
     Event,
@@ -18,7 +18,7 @@ from device_agent.protocol import (
     Telemetry,
 )
 from device_agent.store import StoreError
-from firmware_bridge.types import Counters, Signal
+from firmware_bridge.types import AccessTechnology, Counters, ModemEventKind, Operator, Signal
 from tests.unit.agent.virtual_hub import (
     HOUR_MS,
     START_MS,
@@ -105,6 +105,33 @@ def test_a_request_is_carried_out_once_over_restarts_and_its_outcome_told() -> N
     in_an_open_hub(story)
 
 
+def test_a_report_goes_out_when_it_says_something_new_and_not_else() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await asyncio.sleep(5.0)
+        said = len(hub.reports())
+        # The open element is given anew, samples are taken, a batch goes out: nothing of that is a change of state.
+        await asyncio.sleep(65.0)
+        assert len(hub.reports()) == said
+        hub.modem.network = Operator("234", "15", "other", AccessTechnology.E_UTRAN)
+        hub.modem.say(ModemEventKind.REGISTRATION, hub.modem.at)
+        await asyncio.sleep(1.0)
+        assert hub.reports()[-1].network.mnc == "15"
+
+        async def reboot() -> None:
+            await asyncio.sleep(3.0)
+
+        hub.modem.reboot = reboot  # type: ignore[method-assign]  # what takes a modem a while
+        now = START_MS + int(now_s() * 1000)
+        hub.publish(hub.wish(2, requests=(Request(id="r", kind="restart_modem", expires_at=now + 60_000),)))
+        told = []
+        for wait_s in (1.0, 3.0):
+            await asyncio.sleep(wait_s)
+            told += [each.state for each in hub.reports()[-1].requests]
+        assert told == [RequestState.BEGUN, RequestState.DONE]
+
+    in_an_open_hub(story)
+
+
 def test_a_restart_request_ends_the_agent_and_is_done_in_its_next_life() -> None:
     async def story(hub: VirtualHub) -> None:
         now = START_MS + int(now_s() * 1000)
@@ -164,7 +191,9 @@ def test_a_disk_that_takes_no_more_leaves_the_home_online_and_the_agent_alive() 
         # What could not be remembered was not done; what could not be forgotten is still held.
         assert hub.modem.calls.count("reboot") == 0
         assert hub._store.history((0, 0))[0] == first
-        hub._store._db.execute("PRAGMA query_only = OFF")
+        # Nor does it fail at the end of this life, when what waits in memory can't be written.
+        await asyncio.sleep(6.0)
+        await hub.unplug()
 
     in_an_open_hub(story)
 
@@ -210,6 +239,8 @@ def test_an_hour_at_defaults_costs_less_than_a_megabyte_a_day_and_few_writes() -
         assert 20_000 < daily < 1_000_000, daily
         # Byte counts with each batch, the time once an hour; history that is acknowledged is never written.
         assert hub._store.commits - commits <= 15
+        # The least that time can be, kept for a life that finds no network.
+        assert int(hub._store.kept("floor_ms") or b"0") > START_MS + HOUR_MS - 1000
 
     in_an_open_hub(story)
 
@@ -266,6 +297,11 @@ def test_new_settings_are_followed_without_a_new_life() -> None:
         hub.agent.reload(other)
         await hub.until(lambda: hub.host.dnsmasq is not None and "cache-size=7" in rendered(hub))
         await hub.until(lambda: hub.open)
+        hub.publish(hub.wish(2, bearer=None))
+        await hub.until(lambda: "connect management" in hub.modem.calls)
+        other = msgspec.structs.replace(other, modem=Modem(ports=("m",), management_apn="depot"))
+        hub.agent.reload(other)
+        await hub.until(lambda: "connect depot" in hub.modem.calls)
         # The serial is evidence that was read at the start.
         waits = msgspec.structs.replace(other, identity=Identity(serial="x"))
         assert different(hub.agent.reload(waits), waits) == ["identity.serial"]

@@ -1,7 +1,9 @@
 """Category lists: verified before use, kept for later, bounded by the week."""
 
+import asyncio
 import hashlib
 from collections.abc import Coroutine
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from device_agent.facts import ListWanted
 from device_agent.lists import WEEK_MS, ListError, Lists, https_fetch
 from device_agent.protocol import ListReference, ParentalControls
 from device_agent.store import Store
-from tests.unit.agent.virtual_hub import VirtualHub, an_open_hub, play
+from tests.unit.agent.virtual_hub import VirtualHub, an_open_hub, now_s, play
 
 OLD, NEW = b"old.example\n", b"new.example\n"
 
@@ -182,6 +184,37 @@ def test_a_hub_with_a_missing_list_stays_closed_until_it_comes() -> None:
             await open_again(hub)
             assert (await hub.host.ask(("", 53), "new.example", 1, deadline_s=1)).rcode == 3
             assert hub.reports()[-1].filter.state == "in_force"
+
+    play(story())
+
+
+def test_lists_are_fetched_when_the_time_comes_those_that_can_be_had_are_used_and_others_asked_for_again() -> None:
+    lists = tuple(
+        ListReference(category=name, digest=digest(NEW + name.encode()), size=len(NEW) + len(name), url=name)
+        for name in ("adult", "gambling")
+    )
+    asked: list[float] = []
+
+    async def fetch(url: str, size: int) -> bytes:
+        if url == "gambling":
+            asked.append(now_s())
+            raise ListError("not there")
+        return NEW + url.encode()
+
+    async def story() -> None:
+        async with an_open_hub() as hub:
+            await hub.unplug()
+            hub.fetch, hub.modem.tells_time = fetch, False  # type: ignore[method-assign]  # what the internet offers
+            hub.plug_in()
+            hub.publish(hub.wish(2, parental_controls=ParentalControls(level="light", lists=lists)))
+            await asyncio.sleep(20.0)
+            assert hub.agent.board.gate.missing == ("adult", "gambling")
+            hub.modem.tells_time = True
+            # The clock is looked at every two seconds while nothing is known of it.
+            await hub.until(lambda: hub.agent.board.gate.missing == ("gambling",), within_s=3.0)
+            await asyncio.sleep(36.0)
+            waits = [later - sooner for sooner, later in pairwise(asked)]
+            assert 2.5 <= waits[0] < 5.0 <= waits[1] < 10.0 <= waits[2]
 
     play(story())
 

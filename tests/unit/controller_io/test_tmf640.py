@@ -14,7 +14,10 @@ from controller.carrier.port import (
     CarrierError,
     HubSetting,
     NotUnderstoodError,
+    OperationState,
+    PlanSetting,
     RefusedError,
+    Setting,
     ThrottledError,
     UnknownOutcomeError,
     UnknownSimError,
@@ -31,6 +34,14 @@ Answer = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 def service(iccid: str, state: str = "active") -> dict[str, Any]:
     at = "2026-11-20T09:00:00Z"
     return {"id": f"sim-{iccid}", "category": "hubData", "state": state, "serviceVersion": 1, "lastUpdate": at}
+
+
+def plan() -> dict[str, Any]:
+    return {**service("1"), "category": "mobileData"}
+
+
+def holds(**values: str) -> dict[str, Any]:
+    return {"serviceCharacteristic": [{"name": name, "value": value} for name, value in values.items()]}
 
 
 def call(answer: Answer, act: Callable[[Tmf640Carrier], Awaitable[Any]]) -> Any:
@@ -132,6 +143,38 @@ def test_many_sims_are_read_by_pages_and_one_that_is_no_sim_any_more_is_left_out
     found = call(answer, lambda carrier: carrier.read_many([str(n) for n in range(51)]))
     assert pages == [(50, "50"), (1, "50")]
     assert [each.iccid for each in found] == [str(n) for n in range(51) if n != 7]
+
+
+@pytest.mark.parametrize(
+    ("shown", "setting", "seen_imei"),
+    [
+        ({**service("1", "suspended")}, HubSetting(SimState.BARRED), None),
+        ({**service("1", "inactive"), **holds(seenImei="")}, HubSetting(SimState.PARKED), None),
+        ({**service("1"), **holds(seenImei="86")}, HubSetting(SimState.ACTIVE), "86"),
+        ({**plan(), **holds(allowanceMb="unlimited", backup="on")}, PlanSetting(None, "standard", True), None),
+        ({**plan(), **holds(allowanceMb="0", speedTier="extra")}, PlanSetting(0, "extra", False), None),
+    ],
+)
+def test_what_the_platform_shows_is_told_in_our_words(
+    shown: dict[str, Any], setting: Setting, seen_imei: str | None
+) -> None:
+    found = call(says(200, body=shown), lambda carrier: carrier.read("1"))
+    assert (found.setting, found.seen_imei) == (setting, seen_imei)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "told"),
+    [
+        (200, "acknowledged", OperationState.RUNNING),
+        (200, "inProgress", OperationState.RUNNING),
+        (200, "completed", OperationState.COMPLETED),
+        (200, "failed", OperationState.FAILED),
+        (404, "", OperationState.FORGOTTEN),
+    ],
+)
+def test_how_an_operation_goes_is_told_in_our_words(status: int, state: str, told: OperationState) -> None:
+    answer = says(status, body={"id": "m", "state": state})
+    assert call(answer, lambda carrier: carrier.progress("m")) is told
 
 
 def test_without_a_secret_nobody_is_believed() -> None:
