@@ -142,6 +142,26 @@ def test_a_port_of_another_modem_is_left_alone() -> None:
     assert "ATE0" not in sent[1]
 
 
+def test_a_port_that_does_not_tell_whose_it_is_is_left_alone_and_the_next_is_asked() -> None:
+    imeis = {"usb2": IMEI, "usb3": "ERROR", "usb8": "353490069873368", "usb4": IMEI}
+    _, sent = _opened({name: Scripted({**QUECTEL, "AT+CGSN": imei}) for name, imei in imeis.items()})
+    assert ["ATE0" in commands for commands in sent] == [True, False, False, True]
+
+
+def test_a_port_that_refuses_once_and_falls_silent_is_no_modem_s() -> None:
+    async def main() -> None:
+        with pytest.raises(ModemSilentError):
+            await open_modem(["usb2"], open_transport=lambda _: Scripted({**QUECTEL, "AT": ["ERROR", None]}))
+
+    run_virtual(main())
+
+
+def test_the_at_ports_of_known_devices_come_in_their_order() -> None:
+    for usb_id in ("2c7c:0125", "2c7c:0121", "2c7c:0191", "2c7c:0195", "1e0e:9001"):
+        ports = [PortIdentity(f"/dev/ttyUSB{9 - number}", usb_id, number) for number in (4, 3, 2, 1, 0)]
+        assert [port.interface for port in at_ports(ports)] == [2, 3]
+
+
 def test_a_port_that_answers_nothing_is_passed_over() -> None:
     family, _ = _opened({"usb1": Scripted({}, mute=True), "usb2": Scripted(QUECTEL)})
     assert family == "quectel"

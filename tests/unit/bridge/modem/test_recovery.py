@@ -9,6 +9,7 @@ from firmware_bridge.detect import open_modem
 from firmware_bridge.errors import (
     BridgeError,
     HostToolError,
+    ModemRebootedError,
     ModemSilentError,
     PortBusyError,
     PortError,
@@ -46,7 +47,7 @@ class _Board:
     async def fail_for(self, opener: RecoveringOpener, seconds: float) -> None:
         until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until:
-            with pytest.raises((PortError, ModemSilentError)):
+            with pytest.raises((PortError, ModemSilentError, ModemRebootedError)):
                 await opener(PORTS)
             await asyncio.sleep(5)
 
@@ -101,9 +102,10 @@ def test_without_a_power_line_the_ladder_ends_at_the_restart() -> None:
     run_virtual(main())
 
 
-def test_a_busy_port_is_no_reason_to_touch_the_modem() -> None:
+@pytest.mark.parametrize("failure", [PortBusyError("usb2", "held"), ModemRebootedError("AT", "RDY")], ids=repr)
+def test_a_busy_port_or_a_start_is_no_reason_to_touch_the_modem(failure: BridgeError) -> None:
     async def main() -> None:
-        board = _Board(lambda: PortBusyError("usb2", "held"))
+        board = _Board(lambda: failure)
         await board.fail_for(_opener(board), 900)
         assert (board.restarts, board.cuts) == (0, 0)
 

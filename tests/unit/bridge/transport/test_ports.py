@@ -1,9 +1,12 @@
 """Ports on real ptys and sockets: raw, exclusive, non-blocking; every loss typed."""
 
 import asyncio
+import errno
+import fcntl
 import os
 import pty
 import socket
+import struct
 import tty
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,14 +14,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import serial
 
 from firmware_bridge.at.channel import Channel
 from firmware_bridge.at.commands import Command, Prefixed
 from firmware_bridge.errors import PortBusyError, PortError, PortLostError, PortNotFoundError, Remedy
 from firmware_bridge.transport import open_transport
 from firmware_bridge.transport.port import DescriptorTransport
+from firmware_bridge.transport.serial import _port_error
 
 CSQ = Command("AT+CSQ", Prefixed("+CSQ"))
+TIOCGEXCL = 0x80045440  # asks what TIOCEXCL has set (linux/asm-generic/ioctls.h)
 REPLY = b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n"
 
 
@@ -82,6 +88,57 @@ async def test_a_port_is_ours_alone(ends: tuple[int, str]) -> None:
     open_transport(path).close()
 
 
+async def test_a_port_is_closed_to_programs_that_do_not_lock(ends: tuple[int, str]) -> None:
+    _, path = ends
+    port = open_transport(path)
+    try:
+        other = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    except OSError as refused:
+        assert refused.errno == errno.EBUSY
+    else:
+        assert struct.unpack("i", fcntl.ioctl(other, TIOCGEXCL, bytes(4))) == (1,)
+        os.close(other)
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "remedy"),
+    [
+        ((errno.ENOENT, errno.ENXIO, errno.EIO, errno.ENODEV), PortNotFoundError, Remedy.WAIT),
+        ((errno.EBUSY,), PortBusyError, Remedy.FIX_SETUP),
+        ((errno.EACCES, errno.EPERM), PortError, Remedy.FIX_SETUP),
+        ((errno.ENOTTY, None), PortError, Remedy.WAIT),
+    ],
+)
+def test_why_a_port_cannot_be_opened(numbers: tuple[int | None, ...], error: type[PortError], remedy: Remedy) -> None:
+    for number in numbers:
+        told = _port_error("/dev/ttyUSB2", serial.SerialException(number, "no"))
+        assert (type(told), told.remedy) == (error, remedy)
+
+
+async def test_a_loss_before_anybody_listened_is_told_to_who_then_does() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    port = DescriptorTransport("pair", ours.fileno(), ours.close)
+    theirs.send(b"RDY\r\n")
+    theirs.close()
+    async with asyncio.timeout(5):
+        assert await port.read() == b"RDY\r\n"
+        with pytest.raises(PortLostError):
+            await port.read()
+    losses: list[PortLostError] = []
+    port.listen(lambda _: None, losses.append)
+    assert [loss.reason for loss in losses] == ["hung up"]
+
+
+async def test_a_command_over_tcp_is_not_held_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = open_transport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
+        with socket.socket(fileno=os.dup(port._fd)) as link:  # type: ignore[attr-defined]  # a descriptor's
+            assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        port.close()
+
+
 async def test_a_hang_up_is_told(ends: tuple[int, str]) -> None:
     master, path = ends
     channel = Channel(open_transport(path), in_step=True)
@@ -102,7 +159,7 @@ async def test_a_stale_pty_neither_opens_nor_blocks() -> None:
     master, slave = pty.openpty()
     path = os.ttyname(slave)
     os.close(master)
-    with pytest.raises(PortError):
+    with pytest.raises(PortNotFoundError):
         open_transport(path)
     os.close(slave)
     with pytest.raises(PortNotFoundError):

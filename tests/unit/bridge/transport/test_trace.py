@@ -169,6 +169,8 @@ HIDDEN = [
     ("at+cpin=1234", "at+cpin=****"),
     ('AT+CPWD="SC","1234","5678"', 'AT+CPWD="SC","****","****"'),
     ("ATD+447700900123;", "ATD0000000000000;"),
+    ("atdt07700900123;", "atdt00000000000;"),
+    ("AT DP07700;", "AT DP00000;"),
     ('+CUSD: 0,"Your number is 07700900123",15', '+CUSD: 0,"**************************",15'),
     ('+CSCA: "+447785016005",145', '+CSCA: "+000000000000",145'),
     ("+ICCID: 898604B2012290748345", "+ICCID: 89860400000000000000"),
@@ -212,6 +214,13 @@ def test_a_text_message_is_hidden_whatever_its_lines() -> None:
         "",
         "OK",
     ]
+
+
+@pytest.mark.parametrize("end", ["OK", "ERROR", "+CMS ERROR: 321", "+CME ERROR: 14"])
+def test_behind_a_message_s_end_lines_are_shown_again(end: str) -> None:
+    redactor = Redactor()
+    lines = ["+CMGL: 1,1,,24", "AT+CSQ", end, "EC25EFAR06A03M4G"]
+    assert [redactor.line(line) for line in lines] == lines
 
 
 def test_a_received_message_keeps_its_place_and_time_and_loses_sender_and_text() -> None:
@@ -305,6 +314,36 @@ def test_a_line_without_end_is_kept_up_to_a_bound_and_hidden() -> None:
     texts = [json.loads(line)[2] for line in sunk[1:]]
     assert [len(text) for text in texts] == [MAX_PARTIAL // 2 * 3, MAX_PARTIAL]
     assert set("".join(texts)) == {"*"}
+
+
+def test_a_message_that_is_sent_is_recorded_when_it_ends_without_a_line_end() -> None:
+    sunk: list[str] = []
+
+    async def record() -> None:
+        tee = TracingTransport(MemoryModem(lambda line: None), sunk.append)
+        tee.write(b"0001000B911346610089F60000\x1a")
+        assert [json.loads(line)[2] for line in sunk[1:]] == ["*" * 26 + "\x1a"]
+        tee.close()
+
+    run(record())
+    assert len(sunk) == 2
+
+
+def test_who_listens_at_the_tee_of_a_port_that_only_reads_hears_all_and_its_end() -> None:
+    heard: list[bytes] = []
+    losses: list[PortLostError] = []
+
+    async def record() -> None:
+        modem = MemoryModem(lambda line: None)
+        tee = TracingTransport(modem, lambda _: None)
+        tee.listen(heard.append, losses.append)
+        modem.say("RDY\r\n")
+        await asyncio.sleep(0.1)
+        modem.hang_up()
+        await asyncio.sleep(0.1)
+
+    run(record())
+    assert (heard, [loss.reason for loss in losses]) == ([b"RDY\r\n"], ["hung up"])
 
 
 def test_the_service_centre_of_a_message_is_hidden() -> None:
