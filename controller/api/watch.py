@@ -16,7 +16,7 @@ from controller.ingest.replay import replay
 from controller.services import alarms, feed, keys, late, quarantine, telemetry
 from controller.services.actor import Actor, Role
 from controller.services.alarms import AlarmFilter
-from controller.services.errors import BadRequestError
+from controller.services.errors import BadRequestError, UnauthenticatedError
 from controller.services.lane_forecast import Pace
 from controller.tables.hubs import Quarantined
 from controller.tables.journal import FeedEntry
@@ -89,7 +89,8 @@ async def read_feed(
         after = _position(last_event_id)
     if "text/event-stream" in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(follow(door, actor, after), media_type="text/event-stream", headers=headers)
+        key = request.headers.get("authorization", "").partition(" ")[2]
+        return StreamingResponse(follow(door, actor, after, key), media_type="text/event-stream", headers=headers)
     entries = await door.run(_read, actor, after=after)
     return JSONResponse({"entries": [_entry(e) for e in entries], "next": entries[-1].sequence if entries else after})
 
@@ -148,20 +149,27 @@ def _exposition(gauges: dict[str, tuple[str, dict[str, float]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(session: Any, actor: Any, now: Any, *, after: int) -> tuple[FeedEntry, ...]:
-    del actor, now
+def _read(session: Session, actor: Actor, now: datetime, *, after: int, key: str = "") -> tuple[FeedEntry, ...]:
+    if key:
+        keys.authenticate(session, actor, now, plain=key)
     return feed.read(session, after=after, limit=_LIMIT)
 
 
-async def follow(door: Services, actor: Actor, after: int) -> AsyncGenerator[str]:
-    """Yield entries as they are committed; a comment now and then shows a reader that the stream lives."""
+async def follow(door: Services, actor: Actor, after: int, key: str = "") -> AsyncGenerator[str]:
+    """Yield entries as they are committed; a comment now and then shows a reader that the stream lives.
+
+    It ends when its `key` is revoked: who comes back is refused.
+    """
     changed = asyncio.Event()
     cancel = door.database.subscribe(lambda committed: changed.set() if committed.feed else None)
     try:
         yield ": open\n\n"
         while True:
             changed.clear()
-            entries = await door.run(_read, actor, after=after)
+            try:
+                entries = await door.run(_read, actor, after=after, key=key)
+            except UnauthenticatedError:
+                return
             for entry in entries:
                 after = entry.sequence or after
                 yield f"id: {after}\nevent: {entry.noun}\ndata: {json.dumps(_entry(entry))}\n\n"

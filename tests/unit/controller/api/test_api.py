@@ -196,6 +196,16 @@ async def test_a_stream_tells_of_a_change_made_later(home: Household) -> None:
     await stream.aclose()
 
 
+async def test_a_stream_ends_with_its_key(home: Household) -> None:
+    id_, key = home.run(keys.create, name="wall screen", role=Role.VIEWER)
+    stream = watch.follow(Services(home.database, lambda: home.now), ACTOR, 0, key)
+    assert [await anext(stream), await anext(stream)] == [": open\n\n", ": still here\n\n"]
+    await home.database.run(keys.revoke, actor=ACTOR, now=START, key_id=id_)
+    await home.database.run(services_accounts.create, actor=ACTOR, now=START, holder_name="A", email=None, mobile=None)
+    async with asyncio.timeout(10):
+        assert [each async for each in stream] == []
+
+
 def test_routes_and_their_dependencies_are_async() -> None:
     routers = (accounts.router, faults.router, hubs.router, watch.router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
