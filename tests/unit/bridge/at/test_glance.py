@@ -266,6 +266,37 @@ def test_a_port_that_is_lost_in_a_look_ends_the_command() -> None:
     run(body())
 
 
+def test_nothing_is_written_to_a_port_that_was_lost_in_a_row() -> None:
+    async def body() -> None:
+        modem = Modem()
+        channel = await quick(modem)
+        modem.lose(PortLostError("modem", "gone"))
+        with pytest.raises(PortLostError):
+            await channel.execute(CSQ)
+        assert (len(modem.written), modem.looks) == (1, 0)
+        await channel.close()
+
+    run(body())
+
+
+def test_an_answer_that_is_owed_after_a_look_that_was_broken_off_reaches_nobody() -> None:
+    class Broken(Modem):
+        def look(self) -> bytes:
+            raise KeyboardInterrupt
+
+    async def body() -> None:
+        modem = Broken()
+        channel = await quick(modem)
+        with pytest.raises(KeyboardInterrupt):
+            await channel.execute(CSQ)
+        assert not channel.healthy
+        await asyncio.sleep(0.01)
+        assert channel.counts.connection.late_replies == 1
+        await channel.close()
+
+    run(body())
+
+
 class Peer:
     """One end of a socket pair as a transport, the other in hand."""
 

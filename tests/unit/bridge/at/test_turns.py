@@ -27,3 +27,25 @@ def test_a_turn_that_comes_together_with_the_cancellation_goes_to_the_next(given
         assert turns.take_free()
 
     run(body())
+
+
+def test_who_came_first_goes_first_within_a_priority() -> None:
+    async def body() -> None:
+        turns = Turns()
+        order: list[str] = []
+        assert turns.take_free()
+
+        async def take(name: str, priority: Priority) -> None:
+            await turns.take(priority)
+            order.append(name)
+            turns.give()
+
+        async with asyncio.TaskGroup() as group:
+            for priority in (Priority.NORMAL, Priority.BACKGROUND, Priority.URGENT):
+                for number in (1, 2):
+                    group.create_task(take(f"{priority.name} {number}", priority))
+            await asyncio.sleep(0)
+            turns.give()
+        assert order == [f"{name} {number}" for name in ("URGENT", "NORMAL", "BACKGROUND") for number in (1, 2)]
+
+    run(body())
