@@ -53,6 +53,7 @@ class MemoryModem:
         self._events: asyncio.Queue[ModemEvent | None] = asyncio.Queue()
 
     async def open(self, ports: Sequence[str]) -> "MemoryModem":
+        self._note("open")
         if not self.plugged:
             raise PortNotFoundError("memory", "unplugged")
         self._events = asyncio.Queue()

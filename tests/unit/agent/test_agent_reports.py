@@ -232,8 +232,10 @@ def test_an_hour_at_defaults_costs_less_than_a_megabyte_a_day_and_few_writes() -
 
         hub.broker.publish = counted  # type: ignore[method-assign]  # the broker's own doubles nothing of ours
         assert hub._store is not None
-        commits = hub._store.commits
+        commits, asked = hub._store.commits, hub.modem.calls.count("network_time")
         await asyncio.sleep(3660.0)
+        # A running clock is compared with the network's once an hour.
+        assert hub.modem.calls.count("network_time") == asked + 1
         assert hub.open
         daily = sum(sent) * 24
         assert 20_000 < daily < 1_000_000, daily
