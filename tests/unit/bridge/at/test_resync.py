@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firmware_bridge.at.commands import Command, Prefixed, Resynchronised, UrcTable
 from firmware_bridge.at.connection import NEED_DATA, Answered, Connection, ProbeAnswered
 from firmware_bridge.at.results import ERROR, OK
-from firmware_bridge.at.resync import MAX_MISFITS, Outcome, Resynchroniser, ResyncTiming
+from firmware_bridge.at.resync import MAX_JUDGED, MAX_LEARNED, MAX_MISFITS, Outcome, Resynchroniser, ResyncTiming
 
 from .modems import READS, LateModem
 
@@ -137,8 +137,14 @@ def test_every_poor_modem_is_found_by_the_means_it_has() -> None:
 def test_a_modem_that_says_the_same_to_everything_is_only_counted() -> None:
     for modem in (LateModem(verdict=False, reads=frozenset()), LateModem(refuses=True)):
         connection = abandoned(modem)
-        assert prove(connection, modem, [])[0]
+        proved, probes = prove(connection, modem, [])
+        assert proved
         assert connection.resync.weak_proofs == 1
+        modem.take(connection.send(CSQ))
+        connection.abandon()
+        again, fewer = prove(connection, modem, [])
+        assert (again, connection.resync.weak_proofs) == (True, 2)
+        assert fewer < probes / 3, "what it is like is remembered"
 
 
 @pytest.mark.parametrize("others", ["an ERROR among them", "a line before one"])
@@ -226,6 +232,15 @@ def test_proved_means_nothing_is_owed(
     if proved and connection.resync.weak_proofs == 0:
         assert not modem.owed
     assert len(modem.received) < 12 * (MAX_MISFITS + 8)
+
+
+def test_what_is_learnt_of_a_modem_has_a_bound() -> None:
+    proof = Resynchroniser(ResyncTiming())
+    known = proof.names
+    for number in range(2 * MAX_JUDGED):
+        proof.judge(f"AT+X{number}?", f"+X{number}")
+    assert proof.names - known == {f"+X{number}" for number in range(MAX_LEARNED)}
+    assert len(proof.judged) == MAX_JUDGED
 
 
 def test_a_word_in_which_something_else_was_heard_proves_nothing_any_more() -> None:
