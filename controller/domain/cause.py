@@ -161,11 +161,9 @@ def _came_back(
     losses += [when for when, meaning in tests if meaning is Bearing.NO_SERVICE]
     losses += [at for each in spans if each.ended_at is None]
     late = ended_at + rules.no_service_after
-    losses += [
-        late for each in spans if each.ended_at is not None and each.began_at < ended_at and late < each.ended_at
-    ]
+    losses += [late for each in spans if each.began_at < ended_at and late < (each.ended_at or at)]
     against = [each for each in losses if not _stretch_around(outages, each)]
-    return not against and (seen_back or tests[-1:] != [])
+    return not against and (seen_back or [meaning for _, meaning in tests[-1:]] == [Bearing.SERVICE_PRESENT])
 
 
 def _is_accepted(facts: Facts, fault: Fault, stretch: tuple[Outage, ...], at: datetime) -> bool:

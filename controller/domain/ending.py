@@ -74,7 +74,8 @@ class Ending:
     """The ending of one benefit of one fault at an instant.
 
     `cause` is the decision's code when it ceased to be owed (`never_on` where it never was), `switch_off_at` the
-    instant to name in the notice, `held_by` the entitling fault that withdraws the ending.
+    instant to name in the notice, `held_by` the entitling fault that withdraws the ending. While the customer must be
+    told, `waits_until` is when it goes on without.
     """
 
     fault_id: str
@@ -85,6 +86,7 @@ class Ending:
     ceased_at: datetime | None = None
     switch_off_at: datetime | None = None
     held_by: str | None = None
+    waits_until: datetime | None = None
 
     @property
     def is_on(self) -> bool:
@@ -302,7 +304,8 @@ def _told(known: Facts, ending: Ending, since: datetime, at: datetime, rules: Ru
         and each.delivered_at <= min(at, bound)
     ]
     if not told and at < bound:
-        return replace(ending, state=EndingState.TELL, switch_off_at=switch_off_instant(at, rules))
+        named = switch_off_instant(at, rules)
+        return replace(ending, state=EndingState.TELL, switch_off_at=named, waits_until=bound)
     off_at = switch_off_instant(min(told, default=bound), rules)
     return replace(ending, state=EndingState.OFF if at >= off_at else EndingState.WAITING, switch_off_at=off_at)
 

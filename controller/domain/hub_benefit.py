@@ -229,6 +229,9 @@ def _how(facts: Facts, fault: Fault, at: datetime, stage_one: Decision) -> Decis
     usable = next((each for each in hubs if is_reusable(facts, each.hub_id, fault, at)), None)
     exception = latest_determination(facts, fault.fault_id, frozenset({DeterminationKind.SEND_NEW_HUB}), at)
     can_send = usable is None or diagnostics_end(facts, fault.fault_id, at) is not None
+    if usable is None and hubs and _is_customers_loss(facts, hubs[0], at):
+        # Replaced for future faults only, by a word of its own (T§10e v).
+        can_send = False
     if exception is not None and can_send and not any(each.dispatched_at >= exception.at for each in hubs):
         inputs = {"by": exception.by, "why": exception.reason}
         return _send(facts, fault, stage_one, "exception", "T§10c", basis=Basis.OPERATOR, inputs=inputs)
@@ -237,6 +240,11 @@ def _how(facts: Facts, fault: Fault, at: datetime, stage_one: Decision) -> Decis
     if not hubs:
         return _send(facts, fault, stage_one, "first_fault", "T§10c")
     return _without_usable(facts, fault, at, stage_one, hubs[0])
+
+
+def _is_customers_loss(facts: Facts, hub: HubAssignment, at: datetime) -> bool:
+    loss = loss_of(facts, hub.hub_id, at)
+    return loss is not None and loss.fate in BY_CUSTOMER
 
 
 def _reactivate(facts: Facts, fault: Fault, at: datetime, stage_one: Decision, hub: HubAssignment) -> Decision:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from controller.domain.ending import Ending, EndingState
-from controller.domain.facts import Facts
+from controller.domain.facts import Facts, LineEventKind
 from controller.domain.london import day_ends, day_starts
+from controller.domain.rule_sets import RuleSet
 from controller.services.policy import Policy
+
+_LOSSES: Final = frozenset({LineEventKind.SYNC_LOST, LineEventKind.PPP_LOST})
 
 
 def next_look(facts: Facts, ends: Sequence[Ending], now: datetime, policy: Policy) -> datetime | None:
@@ -15,16 +19,18 @@ def next_look(facts: Facts, ends: Sequence[Ending], now: datetime, policy: Polic
     While a fault is open the account is looked at every `policy.poll` as well, so that a rule with an instant of its
     own needs no entry here.
     """
-    ahead = [instant for instant in _instants(facts, ends) if instant > now]
+    ahead = [instant for instant in _instants(facts, ends, policy.rules_at(now)) if instant > now]
     if facts.faults:
         ahead.append(now + policy.poll)
     return min(ahead, default=None)
 
 
-def _instants(facts: Facts, ends: Sequence[Ending]) -> Iterator[datetime]:
+def _instants(facts: Facts, ends: Sequence[Ending], rules: RuleSet) -> Iterator[datetime]:
     for end in ends:
         if end.switch_off_at is not None and end.state in {EndingState.WAITING, EndingState.TELL, EndingState.HELD}:
             yield end.switch_off_at
+        if end.waits_until is not None:
+            yield end.waits_until
     for service in facts.services:
         yield day_starts(service.starts_on)
         if service.last_day is not None:
@@ -34,6 +40,9 @@ def _instants(facts: Facts, ends: Sequence[Ending]) -> Iterator[datetime]:
         yield fault.reported_at
     for bill in facts.bills_past_due:
         yield day_ends(bill.due_on)
+    if facts.faults:
+        # A loss that lasts becomes no service by itself (T§10b i): the hour runs meanwhile.
+        yield from (each.at + rules.no_service_after for each in facts.line_events if each.kind in _LOSSES)
 
 
 def _mobile(facts: Facts) -> Iterator[datetime]:
