@@ -139,13 +139,17 @@ class Command:
     wire: bytes = field(init=False, repr=False, compare=False)
     reads: bool = field(init=False, repr=False, compare=False)
     """Whether it is a single read command (`AT+CSQ?`) whose answer has a name."""
+    expected: Expected | None = field(init=False, repr=False, compare=False)
+    """What lines with a prefix answer, where each is a whole one; None for every other shape."""
 
     def __post_init__(self) -> None:
         if not self.text.isascii() or not self.text.isprintable():
             raise ValueError("a command line is printable ASCII; encode parameters first (UCS2, hexadecimal)")
         object.__setattr__(self, "wire", self.text.encode("ascii") + b"\r")
         is_read = self.text[-1:] == "?" and "=" not in self.text and ";" not in self.text
-        object.__setattr__(self, "reads", is_read and isinstance(self.shape, Prefixed))
+        prefixed = self.shape if isinstance(self.shape, Prefixed) else None
+        object.__setattr__(self, "reads", is_read and prefixed is not None)
+        object.__setattr__(self, "expected", prefixed.expected if prefixed and not prefixed.next_line else None)
 
     @property
     def shown(self) -> str:

@@ -115,10 +115,14 @@ class Connection(UsualLines):
 
     def send(self, command: Command) -> bytes:
         """The bytes of a command, which is now in flight. One at a time, and only while in step (else RuntimeError)."""
-        if self._command is not None or self.quarantined or self.online:
+        if self._take is not self._to_idle and not self.idle:
             raise RuntimeError("a command may be sent only while none is in flight and the place is known")
         self._command = command
-        self._expect(command.shape)
+        if self._rare or command.expected is None:
+            self._expect(command.shape)
+        else:  # the same, without looking at the shape again
+            self._info = []
+            self._heads, self._form, self._required = command.expected
         if self._held is None:  # else a line behind +CMT is due first
             self._take = self._to_pending
         self.counts.commands += 1

@@ -16,8 +16,9 @@ _READ = (
     rf"[^:]*:\s*(?:{_MODE}\s*,\s*(?:(?:0?[0-9]|1[01])\s*(?:,|\Z)|{_STAT}\s*(?:\Z|,\s*\"))"
     rf"|0{{1,3}}[0-5]\s*,\s*{_STAT}\s*,)"
 )
-_is_read = re.compile(_READ).match
-_is_unasked = re.compile(rf"(?!{_READ})[^:]*:\s*{_STAT}\s*(?:,|\Z)").match
+# What modems say most, put first: each is a case of what stands behind it.
+_is_read = re.compile(rf"[^:]*: ?[0-5],[0-9](?:,|\Z)|{_READ}").match
+_is_unasked = re.compile(rf"[^:]*: ?[0-9],\"|(?!{_READ})[^:]*:\s*{_STAT}\s*(?:,|\Z)").match
 
 
 def is_registration_read(line: str) -> bool:
