@@ -7,6 +7,7 @@ goal, met}; one that misses its goal stays shown as not met, and the exit code s
 import importlib
 import json
 import pkgutil
+import platform
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,8 @@ def measure(wanted: list[str]) -> list[Figure]:
 
 def show(rows: list[Figure]) -> None:
     """Print the table."""
-    table = Table(title="Figures (ratios against a baseline in the same run)", title_justify="left")
+    interpreter = f"Python {platform.python_version()} of {'-'.join(platform.python_build())}"
+    table = Table(title=f"Figures (ratios against a baseline in the same run; {interpreter})", title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column in {"value", "baseline", "ratio"} else "left")
     for row in rows:
