@@ -3,7 +3,8 @@
 import pytest
 
 from firmware_bridge.modem.generic import Modem
-from firmware_bridge.types import Registration, RegistrationState
+from firmware_bridge.modem.zte import ZteModem
+from firmware_bridge.types import AccessTechnology, Operator, Registration, RegistrationState
 from tests.unit.bridge.modem.scripted import Answer, Scripted, drive
 
 STATE = RegistrationState
@@ -45,3 +46,27 @@ def test_the_packet_domains_speak_first_and_the_circuits_only_for_a_modem_withou
 
     says: dict[str, Answer] = {"AT+CEREG?": eps, "AT+CGREG?": gprs, "AT+CREG?": "+CREG: 0,1"}
     drive(says, scenario, driver=Modem)
+
+
+def test_gsm_which_is_number_nought_is_a_technology_all_the_same() -> None:
+    async def scenario(modem: Modem, _port: Scripted) -> None:
+        assert await modem.operator() == Operator("234", "30", "EE", AccessTechnology.GSM)
+
+    drive({"AT+COPS=3,2;+COPS?": '+COPS: 0,2,"23430",0', "AT+COPS=3,0;+COPS?": '+COPS: 0,0,"EE"'}, scenario)
+
+
+@pytest.mark.parametrize(
+    ("registration", "cell"),
+    [
+        ('+CEREG: 2,1,"1F00","79D903",7', 0x79D903),
+        ('+CEREG: 2,2,"1F00","79D903",7', None),  # the cell of before
+        ('+CEREG: 2,1,"1F00","79D903",2', None),  # another radio's
+    ],
+)
+def test_the_registration_lends_its_cell_to_the_signal_of_the_same_radio(registration: str, cell: int | None) -> None:
+    async def scenario(modem: Modem, _port: Scripted) -> None:
+        found = await modem.signal()
+        assert (found.rsrp_dbm, found.technology, found.cell_id) == (-91, AccessTechnology.E_UTRAN, cell)
+
+    says: dict[str, Answer] = {"AT+CESQ": "+CESQ: 99,99,255,255,20,50", "AT+ZPAS?": '+ZPAS: "LTE","CS_PS"'}
+    drive({**says, "AT+CEREG?": registration}, scenario, driver=ZteModem)

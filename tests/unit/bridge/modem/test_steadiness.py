@@ -16,6 +16,7 @@ from firmware_bridge.modem.huawei import HuaweiModem
 from firmware_bridge.modem.quectel import QuectelModem
 from firmware_bridge.modem.session import busy_wait_s
 from firmware_bridge.modem.simcom import SimcomModem
+from firmware_bridge.modem.zte import ZteModem
 from firmware_bridge.types import AccessTechnology, Authentication, BearerSettings, ModemEventKind, SimState, Sms
 from simulator.virtual.loop import run_virtual
 from tests.unit.bridge.modem.scripted import Answer, Scripted, drive, open_driver
@@ -275,3 +276,31 @@ def test_a_radio_that_a_broken_cycle_left_off_is_on_before_a_call() -> None:
 
     says: dict[str, Answer] = {"AT+CFUN=1": None, "AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"'}
     drive({**says, "AT+CGATT?": "+CGATT: 1", "AT+CGACT?": ""}, scenario, driver=Modem)
+
+
+@pytest.mark.parametrize(
+    ("driver", "restart"),
+    [
+        (Modem, "AT+CFUN=1,1"),
+        (QuectelModem, "AT+CFUN=1,1"),
+        (SimcomModem, "AT+CRESET"),
+        (HuaweiModem, "AT^RESET"),
+        (ZteModem, "AT+CFUN=1,1"),
+    ],
+)
+def test_each_family_has_its_word_for_a_restart(driver: type[Modem], restart: str) -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        await modem.reboot()
+        assert port.sent == [restart]
+
+    drive({restart: ""}, scenario, driver=driver)
+
+
+def test_a_place_is_empty_by_the_standard_s_number_and_by_no_maker_s() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        await modem.delete_sms(Sms("+44", None, "x", (5,)))
+        port.says["AT+CMGD=5"] = "+EXT ERROR: 321"
+        with pytest.raises(CommandError):
+            await modem.delete_sms(Sms("+44", None, "x", (5,)))
+
+    drive({"AT+CMGD=5": "+CMS ERROR: 321"}, scenario)
