@@ -178,6 +178,7 @@ def test_a_call_is_made_again_only_when_it_is_known_to_have_failed_and_watched_w
         "lost after its effect": Card((Call(lost),)),
         "garbled after its effect": Card((Call(NotUnderstoodError("garbled")),)),
         "lost before its effect": Card((Call(lost, effect_s=None), Call()), times=2),
+        "lost at last": Card((Call(lost, effect_s=None), Call()), times=2, attempts=last),
         "slow": Card((Call(effect_s=29 * MINUTE, ends=(29 * MINUTE, DONE)),)),
         "over, and shown late": Card((Call(),), lag_s=9 * MINUTE),
         "failed": Card((replace(no, ends=(MINUTE, FAILED)), Call()), times=2),
@@ -187,12 +188,14 @@ def test_a_call_is_made_again_only_when_it_is_known_to_have_failed_and_watched_w
         "refused": Card((replace(no, error=refused), Call()), attempts=last),
         "unknown": Card((replace(no, error=UnknownSimError("who")), Call()), attempts=last),
         "off": Card((replace(no, error=refused), Call()), times=2, intended=PARKED, attempts=last),
-        "accepted": Card((Call(effect_s=late, ends=(late, DONE)), Call()), times=2, mind_s=5.0),
-        "failed meanwhile": Card((replace(no, ends=(10.0, FAILED)),), mind_s=5.0),
+        "accepted": Card((Call(effect_s=late, ends=(late, DONE)), Call()), times=2, mind_s=20.0),
+        "failed meanwhile": Card((replace(no, ends=(40.0, FAILED)),), mind_s=20.0),
     }
     left = play(cards, 45 * MINUTE)
     assert {name: len(card.asked) for name, card in cards.items()} == {name: card.times for name, card in cards.items()}
     assert left == ["refused", "unknown"]
+    # After three answers lost in a row nobody calls for a while.
+    assert cards["lost before its effect"].asked[0][0] >= 0.5
     # What may be on its way is asked about after five minutes, not before.
     for name in ("failed", "forgotten"):
         assert 5 * MINUTE <= cards[name].asked[1][0] < 12 * MINUTE

@@ -44,6 +44,10 @@ def test_history_that_cannot_be_read_counts_as_kept_here(hub: Household) -> None
     taken = arrive(hub, Channel.EVENT, event(1), event(2, severity="odd"), event(3))
     assert taken.quarantined == 1
     assert taken.acks == {hub.hub_id: {1: 3}}
+    # A hello asks how far that is, and is answered at once.
+    hello = protocol.encode(protocol.Reported(boot=2, seq=1, uptime_ms=1, observed_revision=0))
+    told = arrive(hub, Channel.REPORTED, hello)
+    assert (told.acks, told.at_once) == ({hub.hub_id: {1: 3}}, {hub.hub_id})
 
 
 def test_a_mended_message_is_replayed_once_and_whole(hub: Household) -> None:
@@ -63,7 +67,9 @@ def test_a_stranger_s_message_is_taken_in_once_its_hub_is_known(hub: Household) 
     hub.run(hubs.revoke, hub_id=hub.hub_id)
     assert arrive(hub, Channel.EVENT, event(1)).acks == {}
     (row,) = hub.run(quarantine.newest)
-    assert "enrolled" in hub.run(replay, message_id=row.id).reason
+    again = hub.run(replay, message_id=row.id)
+    assert ("enrolled" in again.reason, again.replayed_at) == (True, None)
+    assert len(hub.run(quarantine.newest)) == 1
     with pytest.raises(NotFoundError):
         hub.run(replay, message_id="nothing")
 
