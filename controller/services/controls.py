@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from controller.services import desired, homes, hubs, journal, notices
+from controller.services import desired, homes, journal, notices
 from controller.services.actor import Actor
 from controller.services.desired import DesiredDocument
 
@@ -31,8 +31,7 @@ def set_controls(
 
 def _tell(session: Session, hub_id: str, level: str, now: datetime) -> None:
     """Tell the holder of the service that the hub is for, wherever that has moved; a hub on no line is nobody's."""
-    present = hubs.assignment_of(session, hub_id)
-    home = None if present is None else homes.home_of_hub(session, present.line_id, present.dispatched_at, now)
+    home = homes.home_of_hub(session, hub_id, now)
     if home is not None:
         notices.owe_account(
             session, home.account_id, CHANGED, now, about=hub_id, facts={"at": now.isoformat(), "level": level}

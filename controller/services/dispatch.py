@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from controller.domain import facts as domain
 from controller.domain.decisions import Outcome, Question
 from controller.domain.facts import Fault
-from controller.services import journal, moved_parcels, notices, owed, rows, tasks, versions
+from controller.services import homes, journal, moved_parcels, notices, owed, rows, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.services.rows import Found
@@ -358,9 +358,9 @@ def spare(session: Session, hub_id: str, now: datetime) -> None:
 
 def _end_assignment(session: Session, actor: Actor, now: datetime, hub_id: str, line_id: str) -> None:
     """A hub that came back to the depot is no home's any more."""
-    from controller.services import decide, hubs
+    from controller.services import decide
 
-    present = hubs.assignment_of(session, hub_id)
+    present = homes.assignment_of(session, hub_id)
     if present is not None and present.line_id == line_id:
         versions.revise(session, present, now, ended_at=now, action="ended")
         decide.touch_lines(session, actor, now, [line_id])

@@ -237,10 +237,8 @@ def _lines_of(session: Session, kind: DeterminationKind, subject_id: str) -> lis
     if kind is DeterminationKind.GRANT_REPLACEMENT:
         return [versions.present(session, Line, subject_id).id]
     if kind is DeterminationKind.RELEASE_HUB_SIM:
-        from controller.services import hubs
-
         versions.present(session, Hub, subject_id)
-        found = hubs.assignment_of(session, subject_id)
+        found = homes.assignment_of(session, subject_id)
         return [found.line_id] if found else []
     fault = versions.find(session, Fault, subject_id)
     if fault is None:

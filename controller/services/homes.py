@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Final
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from controller.domain import facts as domain
 from controller.domain import hub_owner
@@ -12,6 +12,7 @@ from controller.domain.facts import Facts
 from controller.domain.london import local_day
 from controller.services import rows
 from controller.tables.accounts import Service
+from controller.tables.hubs import HubAssignment
 
 
 def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
@@ -20,13 +21,27 @@ def account_of_line(session: Session, line_id: str, at: datetime) -> str | None:
     return None if found is None else found.account_id
 
 
-def home_of_hub(session: Session, line_id: str, sent_at: datetime, now: datetime) -> domain.Service | None:
-    """Return the period that a hub which was sent to a line hangs on now (T§10c): of the service it was sent for.
+def assignment_of(session: Session, hub_id: str) -> HubAssignment | None:
+    """Return the present assignment of a hub."""
+    statement = select(HubAssignment).where(
+        HubAssignment.hub_id == hub_id,
+        col(HubAssignment.superseded_at).is_(None),
+        col(HubAssignment.ended_at).is_(None),
+    )
+    return session.exec(statement).first()
+
+
+def home_of_hub(session: Session, hub_id: str, now: datetime) -> domain.Service | None:
+    """Return the period that a hub hangs on now (T§10c): of the service it was sent for; None where it is nobody's.
 
     One that was sent to a line without a service is for whoever the line serves now.
     """
-    facts = periods_around(session, line_id)
-    return hub_owner.home_of_hub(facts, line_id, sent_at, now) or service_on_line(facts, line_id, now)
+    present = assignment_of(session, hub_id)
+    if present is None:
+        return None
+    facts = periods_around(session, present.line_id)
+    found = hub_owner.home_of_hub(facts, present.line_id, present.dispatched_at, now)
+    return found or service_on_line(facts, present.line_id, now)
 
 
 def lines_of_service(session: Session, service_id: str) -> tuple[str, ...]:

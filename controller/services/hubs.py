@@ -115,7 +115,7 @@ def assign(
     """Assign a hub to a line from its dispatch on; an assignment to another line ends there."""
     versions.present(session, Hub, hub_id)
     versions.present(session, Line, line_id)
-    present = assignment_of(session, hub_id)
+    present = homes.assignment_of(session, hub_id)
     if present is not None and present.line_id == line_id:
         return versions.revise(session, present, now, delivered_at=delivered_at or present.delivered_at)
     if present is not None:
@@ -141,7 +141,7 @@ def assign(
 
 def delivered(session: Session, actor: Actor, now: datetime, *, hub_id: str, at: datetime) -> None:
     """Record that a hub arrived: one that served meanwhile need not any more."""
-    present = assignment_of(session, hub_id)
+    present = homes.assignment_of(session, hub_id)
     if present is not None:
         versions.revise(session, present, now, delivered_at=at)
         decide.touch_lines(session, actor, now, [present.line_id])
@@ -253,7 +253,7 @@ def revoke(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> Hub
     )
     for card in session.exec(cards).all():
         versions.revise(session, card, now, until=now)
-    assignment = assignment_of(session, hub_id)
+    assignment = homes.assignment_of(session, hub_id)
     if assignment is not None:
         versions.revise(session, assignment, now, ended_at=now, action="ended")
         decide.touch_lines(session, actor, now, [assignment.line_id])
@@ -286,7 +286,7 @@ def view(session: Session, actor: Actor, now: datetime, *, hub_id: str) -> HubVi
     del actor
     hub = versions.present(session, Hub, hub_id)
     journal.audited(session, "hub", hub_id, "read")
-    state, assignment = desired.state_of(session, hub_id), assignment_of(session, hub_id)
+    state, assignment = desired.state_of(session, hub_id), homes.assignment_of(session, hub_id)
     return HubView(
         hub=hub,
         state=state,
@@ -316,24 +316,14 @@ def set_tac(session: Session, actor: Actor, now: datetime, *, tac: str, model: s
 
 
 def _touch(session: Session, actor: Actor, now: datetime, hub_id: str) -> None:
-    present = assignment_of(session, hub_id)
+    present = homes.assignment_of(session, hub_id)
     if present is not None:
         decide.touch_lines(session, actor, now, [present.line_id])
 
 
-def assignment_of(session: Session, hub_id: str) -> HubAssignment | None:
-    """Return the present assignment of a hub."""
-    statement = select(HubAssignment).where(
-        HubAssignment.hub_id == hub_id,
-        col(HubAssignment.superseded_at).is_(None),
-        col(HubAssignment.ended_at).is_(None),
-    )
-    return session.exec(statement).first()
-
-
 def _line_of(session: Session, present: HubAssignment, now: datetime) -> str:
     """Return the line a hub is for: it hangs on the service, and moves with it (T§10c)."""
-    home = homes.home_of_hub(session, present.line_id, present.dispatched_at, now)
+    home = homes.home_of_hub(session, present.hub_id, now)
     return present.line_id if home is None else str(home.line_id)
 
 

@@ -42,7 +42,7 @@ def record(
     reports contradict too many open faults at once (decision 15).
     """
     lines = sorted({event.line_id for event in events})
-    _refuse_unknown(session, lines)
+    refuse_unknown(session, lines)
     brakes.of_recoveries(session, _recovered(events), what="batch of recoveries").raise_if_unsafe(override)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     new = 0
@@ -182,7 +182,8 @@ def _recovered(events: Sequence[Seen]) -> dict[str, datetime]:
     return found
 
 
-def _refuse_unknown(session: Session, line_ids: Sequence[str]) -> None:
+def refuse_unknown(session: Session, line_ids: Sequence[str]) -> None:
+    """Raise UnprocessableError where any of these lines is unknown."""
     table: Table = Line.__table__  # type: ignore[attr-defined]
     known: set[str] = set()
     for start in range(0, len(line_ids), _BATCH):
@@ -192,7 +193,7 @@ def _refuse_unknown(session: Session, line_ids: Sequence[str]) -> None:
     unknown = [line_id for line_id in line_ids if line_id not in known]
     if unknown:
         raise UnprocessableError(
-            f"{len(unknown)} lines are unknown", remedy="create the service first", lines=unknown[:10]
+            f"{len(unknown)} lines are unknown", remedy="send lines that have, or had, a service", lines=unknown[:10]
         )
 
 

@@ -16,7 +16,7 @@ from controller.domain.hub_owner import leaves_on
 from controller.domain.london import day_starts, local_day
 from controller.services import homes, tasks
 from controller.tables.faults import DispatchOrder
-from controller.tables.hubs import HubAssignment, HubLoss
+from controller.tables.hubs import HubLoss
 
 # Policy, as for a SIM in foreign equipment; never sooner than the move.
 ANSWER_WITHIN: Final = timedelta(hours=4)
@@ -74,13 +74,9 @@ def _is_answered_for(session: Session, row: DispatchOrder) -> bool:
     lost = select(HubLoss.row_id).where(
         HubLoss.hub_id == row.hub_id, col(HubLoss.superseded_at).is_(None), col(HubLoss.undone_at).is_(None)
     )
-    here = select(HubAssignment.row_id).where(
-        HubAssignment.hub_id == row.hub_id,
-        HubAssignment.line_id == row.line_id,
-        col(HubAssignment.superseded_at).is_(None),
-        col(HubAssignment.ended_at).is_(None),
-    )
-    return session.exec(lost.limit(1)).first() is not None or session.exec(here.limit(1)).first() is None
+    present = homes.assignment_of(session, row.hub_id or "")
+    is_here = present is not None and present.line_id == row.line_id
+    return not is_here or session.exec(lost.limit(1)).first() is not None
 
 
 def _was_answered(session: Session, row: DispatchOrder) -> bool:

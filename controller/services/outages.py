@@ -10,7 +10,7 @@ from sqlmodel import Session
 from controller.services import brakes, decide, gather, journal, versions
 from controller.services.actor import Actor
 from controller.services.errors import UnprocessableError
-from controller.tables.accounts import Line
+from controller.services.lines import refuse_unknown
 from controller.tables.faults import Outage, OutageLine
 
 _LINES: Final[Table] = OutageLine.__table__  # type: ignore[attr-defined]  # SQLModel doesn't declare it
@@ -34,7 +34,7 @@ def declare(
     if until is not None and until <= from_at:
         raise UnprocessableError("an outage ends after it begins", remedy="mend `until`")
     lines = sorted(set(line_ids))
-    _refuse_unknown(session, lines)
+    refuse_unknown(session, lines)
     brakes.of_lines(session, lines, what="outage").raise_if_unsafe(override)
     row = versions.add(
         session,
@@ -95,14 +95,3 @@ def lines_of(session: Session, outage_id: str) -> list[str]:
     """Return the lines an outage covers, in order."""
     statement = select(_LINES.c.line_id).where(_LINES.c.outage_id == outage_id).order_by(_LINES.c.line_id)
     return list(session.connection().execute(statement).scalars())
-
-
-def _refuse_unknown(session: Session, lines: Sequence[str]) -> None:
-    table: Table = Line.__table__  # type: ignore[attr-defined]
-    known: set[str] = set()
-    for start in range(0, len(lines), _BATCH):
-        where = (table.c.id.in_(lines[start : start + _BATCH]), table.c.superseded_at.is_(None))
-        known.update(session.connection().execute(select(table.c.id).where(*where)).scalars())
-    unknown = [line for line in lines if line not in known]
-    if unknown:
-        raise UnprocessableError(f"{len(unknown)} lines are unknown", remedy="send known lines", lines=unknown[:10])

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from controller.services import homes, journal, reasons, tasks
-from controller.tables.hubs import HubAssignment
 
 _SUSPENDED = "identity:"
 
@@ -16,29 +15,18 @@ def look(session: Session, hub_id: str, now: datetime) -> None:
     if not held:
         tasks.withdraw(session, tasks.REVIEW_SIM, hub_id, now)
         return
-    account_id = _account_of(session, hub_id, now)
-    if account_id is not None and not _was_reviewed(session, hub_id, held[0].opened_at):
+    home = homes.home_of_hub(session, hub_id, now)
+    if home is not None and not _was_reviewed(session, hub_id, held[0].opened_at):
         tasks.open_task(
             session,
             tasks.REVIEW_SIM,
             hub_id,
             now,
-            account_id=account_id,
+            account_id=home.account_id,
             fault_id=None,
             reason=f"the SIM of hub {hub_id} was seen in foreign equipment: release it, or record a swap",
             due_at=held[0].opened_at + journal.policy_of(session).rules_at(now).identity_review,
         )
-
-
-def _account_of(session: Session, hub_id: str, now: datetime) -> str | None:
-    statement = select(HubAssignment).where(
-        HubAssignment.hub_id == hub_id,
-        col(HubAssignment.superseded_at).is_(None),
-        col(HubAssignment.ended_at).is_(None),
-    )
-    present = session.exec(statement).first()
-    home = None if present is None else homes.home_of_hub(session, present.line_id, present.dispatched_at, now)
-    return None if home is None else home.account_id
 
 
 def _was_reviewed(session: Session, hub_id: str, since: datetime) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session, select
 
 from controller.api import views
-from controller.services import accounts, audit, dispatch, hubs, notices, owed, recomputation, tasks
+from controller.services import accounts, audit, dispatch, homes, hubs, notices, owed, recomputation, tasks
 from controller.services.actor import Actor
 from controller.services.errors import UnprocessableError
 from controller.tables.faults import DispatchOrder
@@ -163,7 +163,7 @@ def test_a_returned_parcel_ends_the_assignment_and_another_goes_while_a_person_s
     home.look()
     assert open_kinds(home) == [tasks.PARCEL_FAILED]
     assert states(home) == [(1, "returned"), (2, "ordered")]
-    assert home.run(lambda session, actor, now: hubs.assignment_of(session, hub.id)) is None
+    assert home.run(lambda session, actor, now: homes.assignment_of(session, hub.id)) is None
     # Nobody is left to use it.
     assert not home.document().internet_on
 
@@ -255,7 +255,7 @@ def test_a_lost_parcel_that_comes_back_to_the_depot_changes_nothing_for_the_home
     home.pass_time(days=1)
     home.run(dispatch.record, order_id=order.id, state="returned")
     assert states(home) == [(1, "returned"), (2, "ordered")]
-    assert home.run(lambda session, actor, now: hubs.assignment_of(session, hub.id)) is None
+    assert home.run(lambda session, actor, now: homes.assignment_of(session, hub.id)) is None
     assert told(home, "order_spare") == []
 
 
