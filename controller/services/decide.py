@@ -87,7 +87,7 @@ def _not_before(facts: Facts, now: datetime) -> datetime:
 
     `now` was read before the account was ours; what was recorded since is known all the same.
     """
-    newest = max([each.recorded_at for _, found in facts.by_kind() for each in found], default=now)
+    newest = facts.newest()
     return newest if now < newest <= now + _LATEST_SKEW else now
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from controller.domain.decisions import Decision, Question, to_json
+from controller.domain.decisions import Decision, Question
 from controller.services import journal, rows
 from controller.services.on_record import Decided, OnRecord
 from controller.tables.faults import DecisionRow
@@ -23,7 +23,7 @@ def record_many(session: Session, made: Mapping[str, Sequence[Decision]], found:
     for fault_id, decisions in made.items():
         changed = []
         for decision in decisions:
-            row = present.get((fault_id, *_about(decision.question.value, decision.target)))
+            row = present.get((fault_id, *_about(decision.question, decision.target)))
             if row is not None and _same(row, decision):
                 continue
             if row is not None:
@@ -40,8 +40,8 @@ def _tell(session: Session, fault_id: str, changed: Sequence[Decision]) -> None:
     """Tell once a fault what was decided anew: each decision in the audit, the outcome of each question in the feed."""
     decided = [
         {
-            "question": each.question.value,
-            "outcome": each.outcome.value,
+            "question": each.question,
+            "outcome": each.outcome,
             "clause": each.clause,
             "code": each.code,
             "target": each.target,
@@ -49,7 +49,7 @@ def _tell(session: Session, fault_id: str, changed: Sequence[Decision]) -> None:
         for each in changed
     ]
     # Backup is decided for the fault first, then for each SIM: what is told is the fault's.
-    outcomes = {each.question.value: each.outcome.value for each in reversed(changed)}
+    outcomes = {str(each.question): each.outcome for each in reversed(changed)}
     journal.audited(session, "fault", fault_id, "decided", decisions=decided)
     journal.changed(session, "fault", fault_id, "decided", outcomes=outcomes)
 
@@ -64,37 +64,37 @@ def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> 
 
 def _about(question: str, target: str | None) -> tuple[str, str | None]:
     """Name what a decision answers: Backup is decided for the fault and for each SIM, the hub may change."""
-    return question, target if question == Question.BACKUP.value else None
+    return question, target if question == Question.BACKUP else None
 
 
 def _same(row: Decided, decision: Decision) -> bool:
-    return (row.outcome, row.code, row.target, row.clause, row.basis, row.flags) == (
-        decision.outcome.value,
-        decision.code,
-        decision.target,
-        decision.clause,
-        decision.basis.value,
-        list(decision.flags),
+    return (
+        row.outcome == decision.outcome
+        and row.code == decision.code
+        and row.target == decision.target
+        and row.clause == decision.clause
+        and row.basis == decision.basis
+        and row.flags == list(decision.flags)
     )
 
 
 def _values(session: Session, fault_id: str, decision: Decision) -> dict[str, Any]:
-    inputs = to_json(decision.inputs)
+    """Return a decision's columns; its words and what it rests on are JSON as they are (`Decision.inputs`)."""
     return {
         "id": journal.new_id(session),
         "fault_id": fault_id,
-        "question": decision.question.value,
+        "question": decision.question,
         "subject": decision.subject,
-        "outcome": decision.outcome.value,
+        "outcome": decision.outcome,
         "clause": decision.clause,
-        "basis": decision.basis.value,
+        "basis": decision.basis,
         "code": decision.code,
         "reason": decision.reason,
         "contest": decision.contest,
         "rule_set": decision.rule_set,
         "target": decision.target,
         "due_at": decision.due_at,
-        "inputs": inputs if isinstance(inputs, dict) else {},
-        "flags": list(decision.flags),
+        "inputs": decision.inputs,
+        "flags": decision.flags,
         "at": decision.at,
     }

@@ -44,11 +44,18 @@ class Reading:
         sources: name to where the facts come from.
         keys: the names under which keys are given.
         values: the names under which single values are given.
+        found: keys that queries find among the keys given, by name; each is looked up once, however many sources ask.
     """
 
-    def __init__(self, sources: Mapping[str, Source], keys: tuple[str, ...], values: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        keys: tuple[str, ...],
+        values: tuple[str, ...] = (),
+        found: Mapping[str, str] | None = None,
+    ) -> None:
         self._decoders = {name: msgspec.json.Decoder(list[each.fact]) for name, each in sources.items()}  # type: ignore[name-defined]  # only known here
-        self._keys, self._values = keys, values
+        self._keys, self._values, self._found = keys, values, found or {}
         self._texts = {is_pg: self._statement(sources, postgresql=is_pg) for is_pg in (True, False)}
 
     def _statement(self, sources: Mapping[str, Source], *, postgresql: bool) -> str:
@@ -60,9 +67,12 @@ class Reading:
             )
             given[name] = f"{among}SELECT {elements}{end}"
         given |= {name: f"%({name})s" if postgresql else f":{name}" for name in self._values}
-        return "SELECT " + ", ".join(
-            _document(each, each.where.format_map(given), postgresql=postgresql) for each in sources.values()
-        )
+        named = []
+        for name, query in self._found.items():
+            named.append(f"{name} (key) AS ({query.format_map(given)})")
+            given[name] = f"{among}SELECT key FROM {name}{end}"  # noqa: S608  # names of ours
+        documents = [_document(each, each.where.format_map(given), postgresql=postgresql) for each in sources.values()]
+        return f"{'WITH ' if named else ''}{', '.join(named)} SELECT {', '.join(documents)}"
 
     def run(self, session: Session, **given: Any) -> dict[str, list[Any]]:
         """Return the facts of each source; keys are given as collections of texts, values as instants."""

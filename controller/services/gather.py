@@ -28,35 +28,36 @@ Owners = Mapping[str, set[str]]
 # reported may have gone down days before, while nobody was at home.
 _EVENTS_BEFORE_REPORT: Final = timedelta(days=7)
 
-_LINES: Final = "{among}SELECT own.line_id FROM services AS own WHERE own.account_id {accounts}{end}"
-_PLANS: Final = "{among}SELECT own.plan_id FROM plans AS own WHERE own.account_id {accounts}{end}"
-# Wherever else such a hub has been: one that went on to another household is that one's to answer for.
-_HUBS: Final = f"{{among}}SELECT own.hub_id FROM hub_assignments AS own WHERE own.line_id {_LINES}{{end}}"  # noqa: S608  # a text of ours
 # Closed, in the version that is in force at an instant.
 _CLOSED: Final = (
-    "SELECT c.id FROM faults AS c WHERE c.line_id {among}SELECT own.line_id FROM services AS own "
-    "WHERE own.account_id {accounts}{end} AND c.closed_at IS NOT NULL AND c.recorded_at <= {as_of} "
-    "AND (c.superseded_at IS NULL OR c.superseded_at > {as_of})"
+    "SELECT c.id FROM faults AS c WHERE c.line_id {own_lines} AND c.closed_at IS NOT NULL "
+    "AND c.recorded_at <= {as_of} AND (c.superseded_at IS NULL OR c.superseded_at > {as_of})"
 )
 
 _OF_ACCOUNTS: Final = Reading(
     {
-        "lines": Source(domain.Line, accounts.Line, f"t.id {_LINES}", {"line_id": "id"}),
-        "services": Source(domain.Service, accounts.Service, f"t.line_id {_LINES}"),
+        "lines": Source(domain.Line, accounts.Line, "t.id {own_lines}", {"line_id": "id"}),
+        "services": Source(domain.Service, accounts.Service, "t.line_id {own_lines}"),
         "plans": Source(domain.Plan, accounts.Plan, "t.account_id {accounts}"),
-        "plan_sims": Source(domain.PlanSim, accounts.PlanSim, f"t.plan_id {_PLANS}", {"sim_id": "id"}),
-        "add_ons": Source(domain.DataAddOn, accounts.AddOn, f"t.plan_id {_PLANS}"),
+        "plan_sims": Source(domain.PlanSim, accounts.PlanSim, "t.plan_id {own_plans}", {"sim_id": "id"}),
+        "add_ons": Source(domain.DataAddOn, accounts.AddOn, "t.plan_id {own_plans}"),
         "suspicions": Source(domain.Suspicion, accounts.Suspicion, "t.account_id {accounts}", {"suspicion_id": "id"}),
         "bills_past_due": Source(
             domain.BillPastDue, accounts.BillPastDue, "t.account_id {accounts}", {"bill_id": "id"}
         ),
-        "hub_assignments": Source(domain.HubAssignment, hubs.HubAssignment, f"t.hub_id {_HUBS}"),
+        "hub_assignments": Source(domain.HubAssignment, hubs.HubAssignment, "t.hub_id {own_hubs}"),
         "faults": Source(
-            domain.Fault, faults.Fault, f"t.line_id {_LINES} AND t.id NOT IN ({_CLOSED})", {"fault_id": "id"}
+            domain.Fault, faults.Fault, f"t.line_id {{own_lines}} AND t.id NOT IN ({_CLOSED})", {"fault_id": "id"}
         ),
     },
     keys=("accounts",),
     values=("as_of",),
+    found={
+        "own_lines": "SELECT own.line_id FROM services AS own WHERE own.account_id {accounts}",
+        "own_plans": "SELECT own.plan_id FROM plans AS own WHERE own.account_id {accounts}",
+        # Wherever else such a hub has been: one that went on to another household is that one's to answer for.
+        "own_hubs": "SELECT own.hub_id FROM hub_assignments AS own WHERE own.line_id {own_lines}",
+    },
 )
 
 

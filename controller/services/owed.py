@@ -136,10 +136,16 @@ def together(session: Session, now: datetime) -> Iterator[None]:
 def _mark(session: Session, marks: Iterable[tuple[str, str, datetime | None, datetime]], now: datetime) -> None:
     session.flush()
     merged: dict[tuple[str, str], tuple[datetime | None, datetime]] = {}
+    earliest: dict[str, datetime] = {}
     for noun, key, deadline, due in marks:
-        known = merged.get((noun, key), (None, due))
-        nearest = min((d for d in (known[0], deadline) if d is not None), default=None)
-        merged[noun, key] = (nearest, min(known[1], due))
+        known = merged.get((noun, key))
+        if known is None:
+            merged[noun, key] = (deadline, due)
+        else:
+            nearest = min((d for d in (known[0], deadline) if d is not None), default=None)
+            merged[noun, key] = (nearest, min(known[1], due))
+        earliest[noun] = min(due, earliest.get(noun, due))
+    for noun, due in earliest.items():
         journal.marked(session, noun, due)
     # Versions start at the instant, so that a row removed and marked anew never meets an old claim's version.
     first = int(now.timestamp() * 1_000_000)

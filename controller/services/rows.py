@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -198,16 +199,9 @@ def add(session: Session, model: Model, values: Sequence[Mapping[str, Any]]) -> 
     if values:
         session.flush()
         defaults = _defaults(model)
-        names = tuple({**defaults, **values[0]})
-        given = [name for name in names if name not in defaults]
-        optional = [(name, defaults[name]) for name in names if name in defaults]
-        _insertion(model, (*given, *(name for name, _ in optional))).send(
-            session,
-            [
-                [*[each[name] for name in given], *[each.get(name, default) for name, default in optional]]
-                for each in values
-            ],
-        )
+        names = tuple({**values[0], **defaults})
+        columns = itemgetter(*names)
+        _insertion(model, names).send(session, [columns({**defaults, **each}) for each in values])
 
 
 def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, Any]]) -> None:
@@ -216,7 +210,7 @@ def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, An
         return
     session.flush()
     names = tuple(next(iter(changes.values())))
-    _change(model, names).send(session, [[key, *(each[name] for name in names)] for key, each in changes.items()])
+    _change(model, names).send(session, [(key, *map(each.__getitem__, names)) for key, each in changes.items()])
     _expire(session, model, changes)
 
 

@@ -146,8 +146,9 @@ def _send(connection: Connection, state: _Sending, text: str, parameters: Sequen
 
 
 def _execute(connection: Connection, text: str, parameters: Sequence[Any]) -> Any:
+    # Texts never change here, so each is prepared by its first execution, not by its sixth.
     driver: Any = connection.dialect.loaded_dbapi
-    return driver.RawCursor(connection.connection.driver_connection).execute(text, parameters)
+    return driver.RawCursor(connection.connection.driver_connection).execute(text, parameters, prepare=True)
 
 
 def statements(writes: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:

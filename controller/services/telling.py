@@ -37,9 +37,9 @@ def owe_many(session: Session, wanted: Sequence[Telling], now: datetime, found: 
     What is on record of the faults is read unless it was `found` before.
     """
     states = _states(session, wanted) if found is None else {each.dedup: each.state for each in found.told}
-    new = [(each, channel) for each in wanted for channel in notices.CHANNELS if each.dedup(channel) not in states]
-    _write(session, new, now)
-    for each in wanted:
+    named = ((each, channel, each.dedup(channel)) for each in wanted for channel in notices.CHANNELS)
+    _write(session, [copy for copy in named if copy[2] not in states], now)
+    for each in wanted if "withdrawn" in states.values() else ():
         if any(states.get(each.dedup(channel)) == "withdrawn" for channel in notices.CHANNELS):
             notices.owe_facts(
                 session, each.fault_id, each.kind, now, facts=each.facts, due_at=each.due_at, since=each.since
@@ -53,16 +53,17 @@ def _states(session: Session, wanted: Iterable[Telling]) -> dict[str, str]:
     return {row.dedup: row.state for row in found}
 
 
-def _write(session: Session, new: Sequence[tuple[Telling, str]], now: datetime) -> None:
-    fault_ids = {each.fault_id for each, _ in new}
+def _write(session: Session, new: Sequence[tuple[Telling, str, str]], now: datetime) -> None:
+    """Write copies: of what, on which channel, and under which name."""
+    fault_ids = {each.fault_id for each, _, _ in new}
     faults = {row.id: row for row in rows.read(session, Fault, "id", fault_ids, rows.present, columns=_OF_FAULT)}
     account_ids = {row.account_id for row in faults.values()}
     found = rows.read(session, Account, "id", account_ids, rows.present, columns=_OF_HOLDER)
     holders = {row.id: row for row in found}
     values, marks = [], []
-    for each, channel in new:
+    for each, channel, name in new:
         fault = faults[each.fault_id]
-        row = _values(session, each, channel, fault, now)
+        row = {"channel": channel, "dedup": name, **_values(session, each, fault, now)}
         values.append(row)
         marks.append((row["id"], each.due_at, now))
         holder = holders[fault.account_id]
@@ -71,13 +72,13 @@ def _write(session: Session, new: Sequence[tuple[Telling, str]], now: datetime) 
             alarms.raise_alarm(
                 session, f"missing_{channel}", "account", holder.id, severity="minor", message=message, now=now
             )
-    for told in {each.dedup(""): each for each, _ in new}.values():
+    for told in {(each.kind, each.fault_id, each.since): each for each, _, _ in new}.values():
         journal.changed(session, "fault", told.fault_id, "told", kind=told.kind)
     rows.add(session, Notice, values)
     owed.mark_many(session, notices.NOUN, marks, now=now)
 
 
-def _values(session: Session, each: Telling, channel: str, fault: rows.Found, now: datetime) -> dict[str, Any]:
+def _values(session: Session, each: Telling, fault: rows.Found, now: datetime) -> dict[str, Any]:
     told = {"fault_id": fault.id, "reported_at": fault.reported_at.isoformat(), **each.facts}
     if each.since is not None:
         told["since"] = each.since.isoformat()
@@ -86,8 +87,6 @@ def _values(session: Session, each: Telling, channel: str, fault: rows.Found, no
         "account_id": fault.account_id,
         "fault_id": fault.id,
         "kind": each.kind,
-        "channel": channel,
-        "dedup": each.dedup(channel),
         "facts": told,
         "state": "owed",
         "owed_at": now,

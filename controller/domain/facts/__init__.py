@@ -12,6 +12,7 @@ Europe/London; a last day counts whole, to its midnight.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -152,6 +153,10 @@ class Facts(Remembering):
 
     def _known_around(self, known_at: datetime) -> "tuple[datetime, datetime, Facts]":
         """Return from when and until when nothing else was known than at `known_at`, and what that was."""
+        newest, first_end = self.newest(), min(map(_SUPERSEDED_AT, self._all()), default=_LAST_INSTANT)
+        if newest <= known_at < first_end:
+            # Most often nothing was ever corrected: every version is known, and nothing needs to be chosen.
+            return newest, first_end, self
         kept: dict[str, tuple[Any, ...]] = {}
         passed, ahead, count = [_FIRST_INSTANT], [_LAST_INSTANT], 0
         for name, of_kind in self.by_kind():
@@ -170,6 +175,17 @@ class Facts(Remembering):
             count += len(of_kind) - len(known)
         return max(passed), min(ahead), Facts(**kept) if count else self
 
+    def newest(self) -> datetime:
+        """Return when the newest version became known."""
+        memory = self.memory()
+        found: datetime | None = memory.get("newest")
+        if found is None:
+            found = memory["newest"] = max(map(_RECORDED_AT, self._all()), default=_FIRST_INSTANT)
+        return found
+
+    def _all(self) -> Iterable[Fact]:
+        return chain.from_iterable([of_kind for _, of_kind in self.by_kind()])
+
     def by_kind(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         """Return the name and the facts of each kind that there is any of."""
         memory = self.memory()
@@ -185,5 +201,6 @@ class Facts(Remembering):
 
 _KINDS = tuple(each.name for each in fields(Facts))
 _OF_KINDS = attrgetter(*_KINDS)
+_RECORDED_AT, _SUPERSEDED_AT = attrgetter("recorded_at"), attrgetter("superseded_at")
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
