@@ -1,6 +1,7 @@
 """The rule about PINs: a wrong one is never sent twice, the last try is never used up unasked."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -249,6 +250,23 @@ def test_and_that_says_nothing_of_another_sim() -> None:
         assert port.sent.count(ENTER) == 2
 
     drive({**LOCKED, 'AT+QPINC="SC"': "ERROR", ENTER: "+CME ERROR: 16"}, scenario)
+
+
+def test_the_newest_sixty_four_are_remembered() -> None:
+    memory = PinMemory()
+    pins = [str(1000 + number) for number in range(65)]
+    for pin in pins:
+        memory.begin("8944100030000000001", pin)
+    assert [pin for pin in pins if not memory.has_tried("8944100030000000001", pin)] == pins[:1]
+
+
+def test_what_is_kept_does_not_tell_that_two_sims_have_one_pin() -> None:
+    disk: list[bytes] = []
+    memory = PinMemory(keep=disk.append)
+    for iccid in ("8944100030000000001", "8944100030000000002"):
+        memory.begin(iccid, "1234")
+    (_, one, _), (_, other, _) = json.loads(disk[-1])
+    assert one != other
 
 
 def test_what_was_kept_is_bounded_and_junk_is_forgotten() -> None:

@@ -304,3 +304,13 @@ def test_a_place_is_empty_by_the_standard_s_number_and_by_no_maker_s() -> None:
             await modem.delete_sms(Sms("+44", None, "x", (5,)))
 
     drive({"AT+CMGD=5": "+CMS ERROR: 321"}, scenario)
+
+
+def test_what_waited_for_an_event_waits_no_longer_when_its_call_has_ended() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        for _ in range(3):
+            with pytest.raises(CommandError):
+                await modem.power_off()
+        assert modem._session._waiters == []
+
+    drive({"AT+QPOWD": "ERROR"}, scenario)

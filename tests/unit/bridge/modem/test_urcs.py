@@ -60,6 +60,30 @@ def test_a_line_means(line: str, event: ModemEvent) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        (("+CGREG: 1", "+C5GREG: 1", "^SRVST:2", "^MODE:5,4", "+ZPASR: LTE"), ModemEventKind.REGISTRATION),
+        (("+QUSIM: 1", "^SIMST:1", "+SIMCARD: NOT AVAILABLE", "+ZUSIMR:2"), ModemEventKind.SIM),
+        (("+CMT: ,24",), ModemEventKind.SMS),
+        (
+            ("NO CARRIER", "^NDISEND:1,0", "+CIPEVENT: NETWORK CLOSED UNEXPECTEDLY", '+QIURC: "pdpdeact",1'),
+            ModemEventKind.BEARER_LOST,
+        ),
+        (("+CTZV: +4", "+NITZ: 2026,1,2"), ModemEventKind.TIME),
+        (("+ZRSSI: 20", '+QIND: "csq",21,99', '^HCSQ:"NOSERVICE"'), ModemEventKind.SIGNAL),
+    ],
+)
+def test_other_names_for_the_same(lines: tuple[str, ...], kind: ModemEventKind) -> None:
+    for line in lines:
+        assert [event.kind for event in translate(said(line))] == [kind], line
+
+
+@pytest.mark.parametrize("line", ['+QIND: "FOTA","END",0', "+CGEV: ME PDN ACT 1", "^NDISSTAT: 1", "+CLIP: x", "RING"])
+def test_what_means_nothing_to_the_agent(line: str) -> None:
+    assert list(translate(said(line))) == []
+
+
+@pytest.mark.parametrize(
     "line", ["+CGEV: ME PDN ACT 1", '^NDISSTAT: 1,,,"IPV4"', "^NDISSTAT:", "RING", '+QIND: "act","LTE"']
 )
 def test_a_line_means_nothing_to_the_agent(line: str) -> None:
