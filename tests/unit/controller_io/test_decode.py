@@ -107,6 +107,8 @@ def test_telemetry_beyond_its_limit_is_set_aside_unread() -> None:
     within = decode_message(topic(HUB, Channel.TELEMETRY), whole.ljust(largest))
     beyond = decode_message(topic(HUB, Channel.TELEMETRY), whole.ljust(largest + 1))
     assert (type(within), type(beyond)) == (HistoryMessage, Quarantined)
+    # Nor is its number looked for: it is not kept whole here, so its hub keeps it.
+    assert getattr(beyond, "number", ()) is None
 
 
 def test_a_time_beyond_every_calendar_is_no_time() -> None:

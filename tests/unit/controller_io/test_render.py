@@ -10,7 +10,7 @@ from controller.link.render import render_ack, render_document
 from device_agent import protocol
 
 HUB = "01890000-0000-7000-8000-000000000001"
-NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 9, 0, 0, 250_000, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

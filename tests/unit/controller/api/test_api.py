@@ -53,6 +53,8 @@ async def test_first_light_over_http(client: httpx.AsyncClient, home: Household)
         {"line_id": service["line_id"], "kind": "sync_lost", "at": f"2026-11-20T0{hour}:00:00Z", "source": "dslam"}
         for hour in range(4, 9)
     ]
+    wrong = await client.post("/v1/line-events", json={"events": [{}] * 30})
+    assert (wrong.status_code, len(wrong.json()["error"]["details"]["fields"])) == (422, 20)
     assert (await made(client, "/v1/line-events", events=drops))["new"] == 5
     assert (await made(client, "/v1/line-events", events=drops))["new"] == 0
     report = {"line_id": service["line_id"], "channel": "phone", "reporter": "holder", "symptom": "dropping"}
@@ -97,6 +99,7 @@ async def test_without_a_known_key_nothing_is_told(client: httpx.AsyncClient, he
     answer = await client.get("/v1/late", headers={"Authorization": header} if header else {})
     assert answer.status_code == 401
     assert answer.json()["error"]["remedy"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_a_role_that_is_too_small_is_refused(client: httpx.AsyncClient, home: Household) -> None:
