@@ -1,5 +1,8 @@
 """The doorbell's format: what is signed for one hub rings at that hub alone."""
 
+import base64
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +33,12 @@ def test_another_hub_key_or_text_is_not_heard(key: bytes, counter: int, byte: in
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + chr(byte) + text[at + 1 :]
     assert changed.strip() == text or heard(key, HUB, changed) is None
+
+
+def test_a_counter_beyond_the_last_is_not_heard_however_it_is_signed() -> None:
+    key, counter = b"k" * 32, COUNTER_MOST + 1
+    mac = hmac.digest(key, f"MH1|{HUB}|{counter}".encode(), "sha256")[:10]
+    assert heard(key, HUB, f"MH1 {counter} {base64.b32encode(mac).decode()}") is None
 
 
 @given(st.text(max_size=60))

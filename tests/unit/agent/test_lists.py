@@ -110,7 +110,7 @@ def test_an_authority_that_cannot_be_read_is_a_list_that_cannot_be_had() -> None
 
 def test_a_week_has_a_budget(tmp_path: Path) -> None:
     with Store(tmp_path / "s.db") as store:
-        made = lists(tmp_path, store, Source(NEW), budget=len(NEW) + 1)
+        made = lists(tmp_path, store, Source(NEW), budget=len(NEW))
         run(made.fetch([wanted(NEW)], 0))
         with pytest.raises(ListError, match="week"):
             run(made.fetch([wanted(OLD, "other")], 1))
@@ -161,6 +161,18 @@ def test_bytes_that_came_in_vain_are_spent(tmp_path: Path) -> None:
             run(made.fetch([wanted(NEW)], 1))
         with pytest.raises(ListError, match="week"):
             run(made.fetch([wanted(NEW)], 2))
+
+
+def test_a_server_that_is_away_spends_nothing(tmp_path: Path) -> None:
+    class Away(Source):
+        async def __call__(self, url: str, size: int) -> bytes:
+            raise ListError("no answer")
+
+    with Store(tmp_path / "s.db") as store:
+        made = lists(tmp_path, store, Away(b""), budget=len(NEW))
+        for _ in range(3):
+            with pytest.raises(ListError, match="no answer"):
+                run(made.fetch([wanted(NEW)], 0))
 
 
 def test_a_hub_with_a_missing_list_stays_closed_until_it_comes() -> None:
