@@ -44,11 +44,7 @@ def busy_wait_s(tries: int, jitter: float) -> float:
 
 def is_unsupported(error: CommandError) -> bool:
     """Whether the answer means the command itself: a plain ERROR to a question without parameters, or CME 4."""
-    return (
-        isinstance(error, UnsupportedError)
-        or error.standard_code in _UNKNOWN_CODES
-        or (error.kind == "ERROR" and not error.code)
-    )
+    return isinstance(error, UnsupportedError) or error.standard_code in _UNKNOWN_CODES or error.kind == "ERROR"
 
 
 class Session:

@@ -39,7 +39,7 @@ def _with_direct(session: Session, stored: Sequence[Stored], storage: str | None
     """Whole messages out of the storage and of what came past it; the latter is told once."""
     unstored = direct(session.direct)
     messages, waiting = join_parts([*unstored, *stored], storage)
-    kept = [session.direct[-1 - found.index] for found in unstored if found.index in waiting and found.deliver]
+    kept = [session.direct[found.index] for found in unstored if found.index in waiting and found.deliver]
     session.direct.clear()
     session.direct.extend(kept)
     return tuple(replace(sms, indexes=tuple(index for index in sms.indexes if index >= 0)) for sms in messages)

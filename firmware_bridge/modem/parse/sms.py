@@ -24,9 +24,9 @@ def _decoded(pdu: str) -> Deliver | None:
         return None
 
 
-def direct(pdus: Iterable[str]) -> list[Stored]:
-    """PDUs that are in no storage (+CMT), under the places -1, -2 … in their order."""
-    return [Stored(-1 - place, _decoded(pdu)) for place, pdu in enumerate(pdus)]
+def direct(pdus: Sequence[str]) -> list[Stored]:
+    """PDUs that are in no storage (+CMT), under the places … -2, -1 in their order: those that `pdus` has for them."""
+    return [Stored(place, _decoded(pdus[place])) for place in range(-len(pdus), 0)]
 
 
 def parse_cmgl(lines: Sequence[str]) -> tuple[Stored, ...]:

@@ -296,6 +296,17 @@ def test_a_message_past_the_storage_is_told_once() -> None:
     drive({"AT+CMGL=4": ""}, scenario)
 
 
+def test_the_newest_sixteen_messages_past_the_storage_are_told_in_their_order() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        for number in range(18):
+            pdu = deliver(f"{number}")
+            port.say(f"\r\n+CMT: ,{len(pdu) // 2 - 1}\r\n{pdu}\r\n".encode())
+        await asyncio.sleep(0.1)
+        assert [sms.body for sms in await modem.receive_sms()] == [f"{number}" for number in range(2, 18)]
+
+    drive({"AT+CMGL=4": ""}, scenario)
+
+
 def test_a_part_past_the_storage_waits_for_the_rest_in_it() -> None:
     async def scenario(modem: Modem, port: Scripted) -> None:
         first, second = (deliver(text, header=bytes([0, 3, 7, 2, number])) for number, text in ((1, "a"), (2, "b")))
