@@ -11,6 +11,7 @@ from firmware_bridge.errors import (
     PortLostError,
     UnsupportedError,
 )
+from firmware_bridge.modem.bearer import settle
 from firmware_bridge.modem.generic import Modem
 from firmware_bridge.modem.huawei import HuaweiModem
 from firmware_bridge.modem.quectel import QuectelModem
@@ -337,3 +338,26 @@ def test_a_lost_second_port_ends_no_events_and_is_given_back_too() -> None:
         assert (first.closed, second.closed) == (1, 1)
 
     run_virtual(main())
+
+
+def test_a_call_that_comes_up_is_noticed_within_a_second() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def is_up() -> bool:
+            return loop.time() >= began + 2.5
+
+        began = loop.time()
+        await settle(is_up, "AT^NDISDUP")
+        assert loop.time() - began == pytest.approx(3.0)
+
+    run_virtual(main())
+
+
+def test_a_modem_that_does_not_tell_whether_it_is_attached_is_not_told_to_attach() -> None:
+    async def scenario(modem: Modem, port: Scripted) -> None:
+        assert (await modem.connect(BearerSettings("internet"))).up
+        assert "AT+CGATT=1" not in port.sent
+
+    says: dict[str, Answer] = {"AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","internet"', "AT+CGACT?": "+CGACT: 1,1"}
+    drive(says, scenario, driver=Modem)
