@@ -18,6 +18,7 @@ from device_agent.logs import JsonFormatter, mask
         ("msisdn 7700900001", "msisdn 770090***"),
         ("port 770090000", "port 770090000"),
         ("password=secret", "password=***"),
+        ("wrong PIN: 4711", "wrong PIN: ***"),
         ("hub 01990000-0000-7000-8000-0000000000aa", "hub 01990000-0000-7000-8000-0000000000aa"),
         ("port 1883, 90 s", "port 1883, 90 s"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from device_agent.clock import Clock
 from device_agent.protocol import Request, RequestKind
-from device_agent.requests import Handler, RejectedError, Requests
+from device_agent.requests import REQUEST_DEADLINE_S, Handler, RejectedError, Requests
 from device_agent.store import Store
 from tests.unit.agent.virtual_hub import now_s, play
 
@@ -24,8 +24,9 @@ class Desk:
         self.done: list[str] = []
         self.told = 0
         self.on_locate: Callable[[], None] = lambda: None
-        kinds = (RequestKind.LOCATE, RequestKind.DIAGNOSE, RequestKind.COLLECT_LOGS)
-        handlers: dict[RequestKind, Handler] = dict(zip(kinds, (self.locate, self.fail, self.no), strict=True))
+        kinds = (RequestKind.LOCATE, RequestKind.DIAGNOSE, RequestKind.COLLECT_LOGS, RequestKind.RESCAN_NETWORK)
+        does = (self.locate, self.fail, self.no, self.hang)
+        handlers: dict[RequestKind, Handler] = dict(zip(kinds, does, strict=True))
         self.requests = Requests(store, self.clock, handlers, self.tell)
 
     def tell(self) -> None:
@@ -42,13 +43,17 @@ class Desk:
     async def no(self) -> dict[str, str]:
         raise RejectedError("not now")
 
+    async def hang(self) -> dict[str, str]:
+        await asyncio.sleep(1e6)
+        return {}
+
     def outcome(self, request_id: str) -> tuple[str, str]:
         row = self.store.requests()[request_id]
         return row.state, row.message
 
-    async def settle(self) -> None:
+    async def settle(self, seconds: float = 1.0) -> None:
         running = asyncio.create_task(self.requests.run())
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(seconds)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
@@ -119,6 +124,18 @@ def test_every_outcome_is_told_and_none_is_tried_again() -> None:
         desk.requests.ask([request("a"), *asked])
         await desk.settle()
         assert desk.done == ["locate"]
+
+    at_the_desk(story)
+
+
+def test_a_request_that_never_ends_is_given_up_and_the_next_is_carried_out() -> None:
+    async def story(desk: Desk) -> None:
+        desk.clock.offer(AT_MS)
+        expires_at = AT_MS + 600_000
+        desk.requests.ask([request("a", "rescan_network", expires_at), request("b", expires_at=expires_at)])
+        await desk.settle(REQUEST_DEADLINE_S + 1)
+        assert desk.outcome("a") == ("failed", "no end within 240 s")
+        assert desk.outcome("b") == ("done", "")
 
     at_the_desk(story)
 

@@ -52,10 +52,37 @@ def test_a_flapping_line_alternates_in_every_source(seed: int) -> None:
 def test_a_dead_line_loses_both_once_and_comes_back_when_mended() -> None:
     part = LinePart(pattern="dead", dies_at_s=50)
     assert kinds(play(part, DAY)[1]) == ["sync_lost", "ppp_lost"]
+    # A dead line drops no more.
+    assert kinds(play(LinePart(pattern="flapping", drops_per_day=500), DAY, touch=lambda line: line.die())[1])[-1] in {
+        "sync_lost",
+        "ppp_lost",
+    }
     mended, told = play(part, DAY, touch=lambda line: line.recover())
     assert kinds(told) == ["sync_lost", "ppp_lost", "sync_gained", "ppp_gained"]
     assert mended.synchronised
     assert mended.connected
+
+
+def test_a_restart_begins_anew_what_was_about_to_come_back() -> None:
+    def touch(line: Line) -> None:
+        line.drop()
+        line.restart_router(asked_by_us=True)
+
+    # The drop alone would be over within a minute; a router needs longer.
+    lost = play(LinePart(drop_s=(1, 2)), 1000, touch=touch)[1]
+    back = [(event.at - EPOCH).total_seconds() for event in lost if event.kind.value == "sync_gained"]
+    assert len(back) == 1
+    assert back[0] >= 160.0
+
+
+def test_what_is_due_at_one_moment_happens_in_the_order_in_which_it_was_planned() -> None:
+    clock, done = ManualClock(), list[str]()
+    agenda = Agenda(clock)
+    for name in "abc":
+        agenda.at(5.0, lambda name=name: done.append(name))  # type: ignore[misc]  # the name of this turn
+    clock.advance(5.0)
+    agenda.run_due()
+    assert done == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("ours", "cause"), [(True, "our_restart"), (False, "customer_power_cycle")])

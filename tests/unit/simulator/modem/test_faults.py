@@ -136,6 +136,8 @@ def test_a_pin_wanted() -> None:
     modem.faults.clear(number)
     modem.pass_time(8)
     assert modem.value("AT+CPIN?") == "READY"
+    # Nothing is asked for, so nothing may be given (TS 27.007 clause 8.3).
+    assert modem.ask("AT+CPIN=4444") == ["+CME ERROR: 3"]
 
 
 def test_a_denial_throws_out_and_refuses_until_cleared() -> None:

@@ -93,6 +93,28 @@ def test_congestion_is_tried_again() -> None:
     assert modem.value("AT+CEREG?") == "0,1"
 
 
+def test_after_five_attempts_the_next_comes_in_twelve_minutes() -> None:
+    network = OpenNetwork(refusal=22)
+    modem = terminal(network=network)
+    modem.pass_time(70, step=10)
+    network.refusal = None
+    modem.pass_time(600, step=60)
+    assert modem.value("AT+CEREG?") == "0,3"
+    modem.pass_time(180, step=60)
+    assert modem.value("AT+CEREG?") == "0,1"
+
+
+def test_what_is_heard_is_told_in_the_steps_of_the_standard() -> None:
+    modem = terminal()
+    cell = modem.modem.registration.cell
+    assert cell is not None
+    rsrq, rsrp = map(int, modem.value("AT+CESQ").split(",")[4:])
+    heard = modem.modem.air.measure(cell, modem.modem.agenda.now)
+    # TS 27.007 clause 8.69: 1 is -19.5 dB to -19 dB, and -140 dBm to -139 dBm.
+    assert rsrq / 2 - 20 <= heard.rsrq < rsrq / 2 - 19.5
+    assert rsrp - 141 <= heard.rsrp < rsrp - 140
+
+
 def test_a_network_that_throws_the_subscriber_out() -> None:
     modem = terminal()
     modem.ask('AT+CGDCONT=1,"IP","everywhere"')

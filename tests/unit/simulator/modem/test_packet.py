@@ -181,3 +181,12 @@ def test_quectels_socket_contexts_are_the_contexts_everybody_knows() -> None:
     assert modem.ask("AT+QIACT=2") == ["OK"]
     assert modem.ask("AT+QIACT?")[0].startswith('+QIACT: 2,1,1,"10.')
     assert modem.ask('AT+QICSGP=2,4,"x"') == ["+CME ERROR: 50"]
+
+
+def test_traffic_moves_only_while_a_bearer_is_up() -> None:
+    traffic = Traffic(tx_rate=1.0, rx_rate=10.0)
+    traffic.run(0.0, running=True)
+    traffic.run(10.0, running=False)
+    assert traffic.totals(100.0) == (10, 100)
+    traffic.run(200.0, running=True)
+    assert traffic.totals(201.0) == (11, 110)
