@@ -21,6 +21,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+# Statements that a connection keeps prepared: more than there are here, or those used least would be prepared anew.
+KEPT: Final = 400
 _STATE: Final = "sending"
 _CONNECTION: Final = "sending.connection"
 _PLACES: Final = re.compile(r"%(?:\((\w+)\)s|s|%)")
@@ -37,9 +39,14 @@ class _Sending:
 
 def watch(engine: Engine) -> None:
     """Let everything that an engine executes by itself come behind what was written before it."""
+    event.listen(engine, "connect", _keep_prepared)
     event.listen(engine, "before_cursor_execute", _before_execution)
     event.listen(engine, "commit", wait)
     event.listen(engine, "rollback", _abandon)
+
+
+def _keep_prepared(connection: Any, _record: Any) -> None:
+    connection.prepared_max = KEPT
 
 
 def connection_of(session: Session) -> Connection:
