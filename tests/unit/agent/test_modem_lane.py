@@ -9,7 +9,7 @@ from device_agent.config import Modem
 from device_agent.protocol import Internet
 from device_agent.store import StoreError
 from firmware_bridge.errors import CommandError, ModemSilentError
-from firmware_bridge.types import Bearer, BearerSettings, ModemEventKind, RegistrationState, Sim, SimState
+from firmware_bridge.types import Bearer, BearerSettings, ModemEventKind, Operator, RegistrationState, Sim, SimState
 from tests.unit.agent.virtual_hub import VirtualHub, in_a_hub, in_an_open_hub, now_s
 
 
@@ -84,6 +84,22 @@ def test_a_bearer_is_believed_only_as_far_as_it_was_asked_for() -> None:
         await hub.until(lambda: "did not come up" in hub.agent.board.modem.problem, within_s=3.0)
 
     in_an_open_hub(story)
+
+
+def test_a_reading_that_never_ends_is_done_without() -> None:
+    async def story(hub: VirtualHub) -> None:
+        await hub.until(lambda: hub.agent.board.modem.operator is not None)
+
+        async def hang() -> Operator:
+            await asyncio.sleep(1e6)
+            return hub.modem.network
+
+        hub.modem.operator = hang  # type: ignore[method-assign]  # a command that gets no answer
+        hub.modem.card = Sim(SimState.ABSENT)
+        hub.modem.say(ModemEventKind.SIM)
+        await hub.until(lambda: hub.agent.board.modem.sim == Sim(SimState.ABSENT), within_s=70.0, look_s=1.0)
+
+    in_a_hub(story)
 
 
 def test_a_step_that_never_ends_is_given_up() -> None:

@@ -1,6 +1,8 @@
 """Facts into the words of the wire: what is, not what may be; since when; and which SIM is the document's."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from device_agent.protocol import (
 )
 from device_agent.report import Whole, conditions, knows_sim, outcomes, reported, sample
 from device_agent.store import RequestRow
-from firmware_bridge.host.state import FirewallState
+from firmware_bridge.host.state import FilterReadBack, FirewallState, Rendered
 from firmware_bridge.types import Bearer, Identity, Operator, Sim, SimState
 from tests.unit.agent.memory_modem import ICCID
 from tests.unit.agent.virtual_hub import HUB
@@ -82,6 +84,23 @@ def test_whatever_a_modem_says_of_itself_the_report_can_be_read() -> None:
     assert (told.identity.modem_firmware, told.identity.imei) == ("x" * 256, None)
     taken = sample(modem, uptime_ms=0, at_ms=None, sent_bytes=None)
     assert len(encode(Telemetry(boot=1, seq=1, samples=(taken,) * BATCH_MOST))) < LIMITS[Channel.TELEMETRY]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "digest"),
+    [
+        ({}, "in_force", True),
+        ({"stale": True}, "stale", True),
+        ({"missing": ("adult",)}, "degraded", True),
+        # What is being changed is not in force, and has no digest that somebody could take for it.
+        ({"changing": True}, "absent", False),
+    ],
+)
+def test_of_the_filter_what_is_in_force_is_told(changes: dict[str, Any], state: str, *, digest: bool) -> None:
+    wanted = Rendered(Path("f"), "sha256:" + "0" * 64, "wanted", 3, (), enabled=True)
+    seen = FilterReadBack(running=True, witness="wanted", refuses=True)
+    told = wire(replace(WHOLE, gate=replace(CLOSED, wanted=wanted, filter=seen, **changes))).filter
+    assert (told.state, told.digest is not None) == (state, digest)
 
 
 def test_results_that_do_not_fit_together_are_told_one_report_after_the_other() -> None:
