@@ -56,6 +56,6 @@ class TextBody:
     def may_end(self, *, after_blank: bool) -> bool:
         """Whether a result code or a further header, coming now, ends the body."""
         if self._length is None:
-            return after_blank and bool(self._lines)
+            return after_blank
         text = self.text
         return len(text) + text.count("\n") >= self._length

@@ -9,7 +9,7 @@ from firmware_bridge.at.assembly import MAX_REPLY_LINES
 from firmware_bridge.at.channel import INIT_TRIES, Channel, Execute
 from firmware_bridge.at.commands import Arrival, Command, EventsLost, Prefixed, Unsolicited, Urc, UrcTable
 from firmware_bridge.at.event_buffer import EventBuffer
-from firmware_bridge.errors import ModemSilentError, ReplyError, UnsupportedError
+from firmware_bridge.errors import CommandTimeoutError, ModemSilentError, ReplyError, UnsupportedError
 from tests.unit.bridge.at.clock import run
 from tests.unit.bridge.at.ports import MemoryModem, well_behaved
 
@@ -147,3 +147,29 @@ def test_the_oldest_events_are_dropped_and_their_number_told_first() -> None:
     assert [buffer.take() for _ in range(5)] == [EventsLost(2), *(said("+CMTI", number) for number in (2, 3, 4)), None]
     buffer.put(said("+CMTI", 9))
     assert buffer.take() == said("+CMTI", 9)
+
+
+def test_a_channel_that_is_closed_leaves_no_timer() -> None:
+    async def body() -> None:
+        channel = Channel(MemoryModem(lambda _: "\r\nOK\r\n"), in_step=True)
+        await channel.execute(Command("AT+COPS=?", deadline_s=300.0))
+        await channel.close()
+        timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # asyncio shows them nowhere else
+        assert all(timer.cancelled() for timer in timers)
+
+    run(body())
+
+
+def test_a_later_word_of_the_start_gives_no_command_more_time() -> None:
+    async def body() -> None:
+        modem = MemoryModem(lambda _: None)
+        channel = Channel(modem, in_step=True)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        loop.call_at(began + 1, modem.say, "\r\nAPP RDY\r\n")
+        with pytest.raises(CommandTimeoutError):
+            await channel.execute(CSQ)
+        assert loop.time() - began == pytest.approx(3.0, abs=0.01)
+        await channel.close()
+
+    run(body())

@@ -445,3 +445,20 @@ def test_a_call_that_ends_while_answers_are_owed_leaves_the_port_quarantined() -
     feed(connection, b"\r\nNO CARRIER\r\n\r\nOK\r\n")
     assert (connection.online, connection.quarantined, connection.counts.stray_finals) == (False, True, 0)
     assert connection.counts.late_replies == 2
+
+
+def test_a_reset_of_the_settings_may_bring_numbers_back() -> None:
+    connection = Connection(URCS, in_step=True)
+    connection.send(Command("ATZ"))
+    feed(connection, b"\r\nOK\r\n")
+    connection.send(CSQ)
+    assert reply_of(feed(connection, b"+CSQ: 2,99\r\n0\r")).lines == ("+CSQ: 2,99",)
+
+
+def test_a_vendor_error_is_followed_by_one_error_and_no_more() -> None:
+    connection = Connection(URCS, in_step=True)
+    connection.send(Command("AT+NETOPEN"))
+    feed(connection, b"\r\n+IP ERROR: Network is already opened\r\n\r\nERROR\r\n")
+    assert not connection.quarantined
+    feed(connection, b"\r\nERROR\r\n")
+    assert connection.quarantined
