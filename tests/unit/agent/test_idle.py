@@ -1,6 +1,7 @@
 """What an idle hub spares, and that it misses nothing by it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from device_agent.facts import GateFacts
 from firmware_bridge.host import open_host
 from firmware_bridge.host.dnsmasq import DnsSettings
 from firmware_bridge.host.nft import FirewallSettings
+from firmware_bridge.host.process import Completed
 from tests.unit.agent.virtual_hub import VirtualHub, WatchedHost, in_an_open_hub, play
 
 
@@ -56,3 +58,18 @@ def test_a_change_during_a_read_back_is_not_in_it(tmp_path: Path) -> None:
         assert not gate.has_unread_change
 
     play(told())
+
+
+def test_an_agent_that_no_longer_looks_at_the_hub_is_not_healthy() -> None:
+    async def story(hub: VirtualHub) -> None:
+        async def hang(argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
+            await asyncio.sleep(1e6)
+            raise AssertionError(argv)
+
+        hub.host.run = hang  # type: ignore[method-assign]  # tools that never end
+        await asyncio.sleep(60.0)
+        assert hub.agent.healthy()
+        await asyncio.sleep(65.0)
+        assert not hub.agent.healthy()
+
+    in_an_open_hub(story)
