@@ -242,19 +242,21 @@ def postpone(
     longest = LONGEST_SAFE_DELAY if safe_direction else LONGEST_DELAY
     due = now + (after if after is not None else backoff(held.noun, held.key, attempts, longest))
     parks = attempts >= PARK_AFTER and not safe_direction
-    # A row that was marked meanwhile is due as marked: only the claim is let go.
+    # A row that was marked meanwhile is due as marked and never parks: only the claim is let go.
+    unmarked = _C.version == held.version
     values = {
         "attempts": attempts,
         "last_error": error[:500],
         "claimed_until": None,
-        "due": case((_C.version == held.version, due), else_=_C.due),
-        "parked_at": now if parks else None,
+        "due": case((unmarked, due), else_=_C.due),
+        "parked_at": case((unmarked, now), else_=None) if parks else None,
     }
-    _rows(session, update(_OWED).where(_same_key(held), _C.claimed_until == held.until).values(**values))
-    if parks or (safe_direction and attempts >= 4):
+    ours = update(_OWED).where(_same_key(held), _C.claimed_until == held.until)
+    parked = session.connection().execute(ours.values(**values).returning(_C.parked_at)).scalar() is not None
+    if parked or (safe_direction and attempts >= 4):
         from controller.services import alarms
 
-        alarms.raise_work(session, held.noun, held.key, error, now, parked=parks)
+        alarms.raise_work(session, held.noun, held.key, error, now, parked=parked)
     return due
 
 

@@ -188,6 +188,16 @@ def test_a_row_marked_while_it_failed_is_due_as_marked(queue: Queue) -> None:
     assert len(queue.claim()) == 1
 
 
+def test_a_row_marked_while_its_last_attempt_failed_is_not_set_aside(queue: Queue) -> None:
+    queue.mark("a")
+    fail(queue, owed.PARK_AFTER - 1)
+    (held,) = queue.claim()
+    queue.mark("a")
+    queue.do(owed.postpone, held, "no answer", queue.now)
+    assert len(queue.claim()) == 1
+    assert queue.do(lambda session: session.exec(select(Alarm)).all()) == []
+
+
 def test_the_other_side_may_name_the_wait(queue: Queue) -> None:
     queue.mark("a")
     (held,) = queue.claim()
