@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -36,10 +37,18 @@ def measure(wanted: list[str]) -> list[Figure]:
     return rows
 
 
-def show(rows: list[Figure]) -> None:
-    """Print the table."""
+def stolen_share(since: Any) -> float:
+    """Return which share of the processors' time other guests of the same host took; 0.0 where that isn't told."""
+    now = psutil.cpu_times()
+    passed = sum(now) - sum(since)
+    return (getattr(now, "steal", 0.0) - getattr(since, "steal", 0.0)) / passed if passed > 0 else 0.0
+
+
+def show(rows: list[Figure], stolen: float = 0.0) -> None:
+    """Print the table; `stolen` is the share of the processors that other guests of the host had meanwhile."""
     interpreter = f"Python {platform.python_version()} of {'-'.join(platform.python_build())}"
-    table = Table(title=f"Figures (ratios against a baseline in the same run; {interpreter})", title_justify="left")
+    run = f"{interpreter}; {stolen:.0%} of the processors went to others"
+    table = Table(title=f"Figures (ratios against a baseline in the same run)\n{run}", title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column in {"value", "baseline", "ratio"} else "left")
     for row in rows:
@@ -57,8 +66,9 @@ def _cell(value: object) -> str:
 
 def main() -> None:
     """Measure, show, write."""
+    begun = psutil.cpu_times()
     rows = measure(sys.argv[1:])
-    show(rows)
+    show(rows, stolen_share(begun))
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
 
