@@ -118,8 +118,18 @@ async def _gsmmodem(personality: str) -> None:
         simulated.modem.feed(simulated.port, QUIETING.get(personality, b""))
         listening = simulated.directory / "listening"
         command = (sys.executable, "-W", "ignore", str(GSMMODEM_CLIENT), simulated.addresses[0], str(listening))
+
+        async def listens_or_ended() -> bool:
+            return client.done() or await exists(listening)
+
         client = asyncio.create_task(run(*command, within_s=45))
-        assert await until(lambda: exists(listening), within_s=40)
+        await until(listens_or_ended, within_s=40)
+        if client.done() and "TimeoutException" in client.result().text:
+            # It allows a command a second or so and never tries again: where the machine stood still that long, it may.
+            client = asyncio.create_task(run(*command, within_s=45))
+            await until(listens_or_ended, within_s=40)
+        assert not client.done(), client.result().text
+        assert await exists(listening)
         simulated.modem.deliver_sms("+447700900123", "Line test passed")
         outcome = await client
         seen = told(outcome)
