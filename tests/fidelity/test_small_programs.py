@@ -125,7 +125,7 @@ async def _gsmmodem(personality: str) -> None:
         client = asyncio.create_task(run(*command, within_s=45))
         await until(listens_or_ended, within_s=40)
         if client.done() and "TimeoutException" in client.result().text:
-            # It allows a command a second or so and never tries again: where the machine stood still that long, it may.
+            # It allows a command five seconds and never tries again: where the machine stood still that long, it may.
             client = asyncio.create_task(run(*command, within_s=45))
             await until(listens_or_ended, within_s=40)
         assert not client.done(), client.result().text
