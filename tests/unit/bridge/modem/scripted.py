@@ -54,7 +54,10 @@ def spelt(said: str) -> bytes:
 
 
 class Scripted:
-    """A transport. `sent` is what the driver wrote, command by command; unknown commands bring ERROR."""
+    """A transport. `sent` is what the driver wrote, command by command; unknown commands bring ERROR.
+
+    `closed` counts how often it was given back.
+    """
 
     def __init__(
         self, says: Mapping[str, Answer], *, echo: bool = False, mute: bool = False, name: str = "scripted"
@@ -64,6 +67,7 @@ class Scripted:
         self.sent: list[str] = []
         self.echo = echo
         self.mute = mute
+        self.closed = 0
         self._turns: dict[str, int] = {}
         self._partial = b""
         self._received: Callable[[bytes], None] = lambda _: None
@@ -87,6 +91,7 @@ class Scripted:
         await asyncio.sleep(0)
 
     def close(self) -> None:
+        self.closed += 1
         self._received = lambda _: None
 
     def say(self, said: str | bytes) -> None:

@@ -56,15 +56,8 @@ def test_what_waited_for_an_event_waits_no_longer_when_its_call_has_ended() -> N
 
 
 def test_a_lost_second_port_ends_no_events_and_is_given_back_too() -> None:
-    class Counting(Scripted):
-        closed = 0
-
-        def close(self) -> None:
-            super().close()
-            self.closed += 1
-
     async def main() -> None:
-        first, second = Counting({}), Counting({})
+        first, second = Scripted({}), Scripted({})
         modem = open_driver(first, second)
         second.hang_up()
         await asyncio.sleep(0.1)
