@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,6 +15,8 @@ Answerer = Callable[[Question, bytes], Awaitable[bytes | None]]
 UPSTREAM_DEADLINE_S: Final = 5.0
 # Questions in work at a time; more are dropped, as a busy resolver drops them.
 QUESTIONS_AT_A_TIME: Final = 500
+# Of free ports, when any will do.
+PORTS_TRIED: Final = 8
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -54,6 +57,20 @@ async def _answer_bytes(answer: Answerer, data: bytes) -> bytes | None:
 @contextlib.asynccontextmanager
 async def serve_dns(addresses: Sequence[str], port: int, answer: Answerer) -> AsyncIterator[int]:
     """Answer on these addresses while the block runs; yields the port (a free one for 0). Raises OSError."""
+    for left in reversed(range(PORTS_TRIED)):
+        try:
+            listening, bound = await _listen(addresses, port, answer)
+            break
+        except OSError as error:
+            # What is free for UDP may be some connection's end in TCP: then another one is.
+            if port or error.errno != errno.EADDRINUSE or not left:
+                raise
+    async with listening:
+        yield bound
+
+
+async def _listen(addresses: Sequence[str], port: int, answer: Answerer) -> tuple[contextlib.AsyncExitStack, int]:
+    """Listen on one port of all addresses, by UDP and TCP, or on none."""
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
         for address in addresses:
@@ -63,7 +80,7 @@ async def serve_dns(addresses: Sequence[str], port: int, answer: Answerer) -> As
             server = await asyncio.start_server(_stream_handler(answer), address, port)
             stack.push_async_callback(server.wait_closed)
             stack.callback(server.close)
-        yield port
+        return stack.pop_all(), port
 
 
 def _stream_handler(answer: Answerer) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
