@@ -1,13 +1,17 @@
 """A real mosquitto on loopback, owned by the test that starts it."""
 
 import asyncio
+import contextlib
 import os
+import random
 import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
+# Linux gives connections 32768 and more: one of those that was free may be taken before a server has started.
+SERVERS_PORTS = range(20_000, 32_000)
 MISSING = "mosquitto is not installed: apt-get install -y mosquitto"
 
 
@@ -22,10 +26,12 @@ def require_mosquitto() -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that was free a moment ago, below those that outgoing connections are given."""
+    for port in random.SystemRandom().sample(SERVERS_PORTS, 100):  # two workers never choose alike
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"none of 100 ports of {SERVERS_PORTS} is free")
 
 
 class Mosquitto:
