@@ -146,10 +146,11 @@ class Facts(Remembering):
         memory = self.memory()
         for start, end, known in memory.get("stretches", ()):
             if start <= known_at < end:
-                return known  # type: ignore[no-any-return]  # what is kept here is Facts
-        found = self._known_around(known_at)
-        memory["stretches"] = (found, *memory.get("stretches", ()))
-        return found[2]
+                return self if known is None else known
+        start, end, known = self._known_around(known_at)
+        # These facts are not kept in a memory of their own: they would never be let go of by counting references.
+        memory["stretches"] = ((start, end, None if known is self else known), *memory.get("stretches", ()))
+        return known
 
     def _known_around(self, known_at: datetime) -> "tuple[datetime, datetime, Facts]":
         """Return from when and until when nothing else was known than at `known_at`, and what that was."""
