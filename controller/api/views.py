@@ -33,15 +33,15 @@ def value(item: Any) -> Any:
     return item.isoformat() if isinstance(item, datetime | date) else item
 
 
-def decision(row: DecisionRow) -> Document:
-    """Return a decision as it was made."""
-    return plain(row, without=("fault_id",)) | {"superseded_at": value(row.superseded_at)}
+def decision(row: DecisionRow, superseded_at: datetime | None = None) -> Document:
+    """Return a decision as it was made; `superseded_at` is None while it stands."""
+    return plain(row, without=("fault_id",)) | {"superseded_at": value(superseded_at)}
 
 
 def recomputed(found: Recomputed) -> Document:
     """Return a stored decision beside the same computed again."""
     return {
-        "decision": decision(found.stored),
+        "decision": decision(found.stored, found.superseded_at),
         "verdict": found.verdict.value,
         "again": to_json(found.again),
         "differences": {name: {"stored": old, "again": new} for name, (old, new) in found.differences.items()},

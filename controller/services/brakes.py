@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session, col, func, select
 
 from controller.domain.decisions import Basis, Outcome, Question
-from controller.services import gather, journal, rows
+from controller.services import decisions, gather, journal, rows
 from controller.services.errors import BrakeError
 from controller.services.policy import Policy
-from controller.tables.faults import DecisionRow, Fault
+from controller.tables.faults import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ def of_recoveries(session: Session, recovered: Mapping[str, datetime], *, what: 
         return _plan(session, what, 0)
     found = rows.read(session, Fault, "line_id", recovered, _is_open, columns=("id", "line_id", "reported_at"))
     contradicted = [row.id for row in found if recovered[row.line_id] <= row.reported_at]
-    resting = rows.read(session, DecisionRow, "fault_id", contradicted, _rests_on_events, columns=("fault_id",))
-    return _plan(session, what, len(resting))
+    standing = decisions.standing_on(session, contradicted).values()
+    return _plan(session, what, sum(map(_rests_on_events, standing)))
 
 
 def _plan(session: Session, what: str, touches: int) -> Plan:
@@ -76,11 +76,12 @@ def _plan(session: Session, what: str, touches: int) -> Plan:
     return Plan(what=what, touches=touches, of=whole, policy=policy)
 
 
-def _rests_on_events(table: Table) -> ColumnElement[bool]:
-    of = table.c
-    standing = and_(of.superseded_at.is_(None), of.question == Question.QUALIFIES.value)
-    return and_(
-        standing, of.outcome == Outcome.QUALIFIES.value, of.code == "no_service", of.basis == Basis.READING.value
+def _rests_on_events(decision: rows.Found) -> bool:
+    return bool(
+        decision.question == Question.QUALIFIES
+        and decision.outcome == Outcome.QUALIFIES
+        and decision.code == "no_service"
+        and decision.basis == Basis.READING
     )
 
 

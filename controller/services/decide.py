@@ -102,7 +102,7 @@ def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequenc
         now=now,
     )
     made = {each.fault.fault_id: each.decisions for each in of_faults if each.decisions}
-    decisions.record_many(session, made, found, now)
+    decisions.record_many(session, made, found)
     _follow_orders(session, outcomes, now)
     withdrawn = promises.follow(session, of_faults, found, now)
     _refuse(session, of_faults, withdrawn, found, now)

@@ -1,39 +1,50 @@
 """Decisions as rows: each with the snapshot of what it rests on; a changed one takes the place of the one before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from controller.domain.decisions import Decision, Question
+from controller.domain.decisions import Decision
 from controller.services import journal, rows
 from controller.services.on_record import Decided, OnRecord
+from controller.services.standing import About, about, standing_among
 from controller.tables.faults import DecisionRow
 
+_STANDING: Final = ("id", "fault_id", "question", "target", "outcome", "code", "basis")
 
-def record_many(session: Session, made: Mapping[str, Sequence[Decision]], found: OnRecord, now: datetime) -> None:
-    """Keep each fault's decisions that differ from the present ones in outcome, reason, target or clause.
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision on record, and the instant of the one that took its place; None while it stands."""
+
+    row: DecisionRow
+    superseded_at: datetime | None
+
+
+def record_many(session: Session, made: Mapping[str, Sequence[Decision]], found: OnRecord) -> None:
+    """Keep each fault's decisions that differ from the standing ones in outcome, reason, target or clause.
 
     An equal one is no news: the stored one goes on standing for the same facts.
     """
-    present = {(row.fault_id, *_about(row.question, row.target)): row for row in found.decisions}
-    superseded: dict[str, dict[str, Any]] = {}
     new: list[dict[str, Any]] = []
     for fault_id, decisions in made.items():
         changed = []
         for decision in decisions:
-            row = present.get((fault_id, *_about(decision.question, decision.target)))
-            if row is not None and _same(row, decision):
-                continue
-            if row is not None:
-                superseded[row.id] = {"superseded_at": now}
-            new.append(_values(session, fault_id, decision))
-            changed.append(decision)
+            row = found.decisions.get(about(fault_id, decision.question, decision.target))
+            if row is None or not _same(row, decision):
+                new.append(_values(session, fault_id, decision))
+                changed.append(decision)
         if changed:
             _tell(session, fault_id, changed)
-    rows.change(session, DecisionRow, superseded)
     rows.add(session, DecisionRow, new)
+
+
+def standing_on(session: Session, fault_ids: Iterable[str]) -> dict[About, rows.Found]:
+    """Return the decisions that stand about some faults, with as much of them as _STANDING names."""
+    return standing_among(rows.read(session, DecisionRow, "fault_id", fault_ids, columns=_STANDING))
 
 
 def _tell(session: Session, fault_id: str, changed: Sequence[Decision]) -> None:
@@ -54,17 +65,16 @@ def _tell(session: Session, fault_id: str, changed: Sequence[Decision]) -> None:
     journal.changed(session, "fault", fault_id, "decided", outcomes=outcomes)
 
 
-def of_fault(session: Session, fault_id: str, *, with_history: bool = False) -> tuple[DecisionRow, ...]:
-    """Return a fault's decisions in the order they were made; superseded ones only on demand."""
+def of_fault(session: Session, fault_id: str) -> tuple[Recorded, ...]:
+    """Return every decision about a fault in the order they were made."""
     statement = select(DecisionRow).where(DecisionRow.fault_id == fault_id).order_by(DecisionRow.id)
-    if not with_history:
-        statement = statement.where(col(DecisionRow.superseded_at).is_(None))
-    return tuple(session.exec(statement))
-
-
-def _about(question: str, target: str | None) -> tuple[str, str | None]:
-    """Name what a decision answers: Backup is decided for the fault and for each SIM, the hub may change."""
-    return question, target if question == Question.BACKUP else None
+    next_at: dict[About, datetime] = {}
+    found = []
+    for row in reversed(session.exec(statement).all()):
+        answered = about(row.fault_id, row.question, row.target)
+        found.append(Recorded(row, next_at.get(answered)))
+        next_at[answered] = row.at
+    return tuple(reversed(found))
 
 
 def _same(row: Decided, decision: Decision) -> bool:

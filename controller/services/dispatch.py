@@ -14,12 +14,12 @@ from sqlmodel import Session, col, select
 from controller.domain import facts as domain
 from controller.domain.decisions import Outcome, Question
 from controller.domain.facts import Fault
-from controller.services import homes, journal, moved_parcels, notices, owed, rows, tasks, versions
+from controller.services import decisions, homes, journal, moved_parcels, notices, owed, rows, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
 from controller.services.rows import Found
 from controller.tables.accounts import Account, Line
-from controller.tables.faults import DecisionRow, DispatchOrder, ReasonRow
+from controller.tables.faults import DispatchOrder, ReasonRow
 from controller.tables.faults import Fault as FaultRow
 
 NOUN: Final = "dispatch"
@@ -344,16 +344,16 @@ def spare(session: Session, hub_id: str, now: datetime) -> None:
     held = select(ReasonRow.reason).where(
         ReasonRow.target == hub_id, ReasonRow.noun == "hub", col(ReasonRow.closed_at).is_(None)
     )
-    served = select(DecisionRow.fault_id).where(
-        col(DecisionRow.fault_id).in_(held),
-        DecisionRow.question == Question.MINI_HUB.value,
-        DecisionRow.outcome == Outcome.REACTIVATE.value,
-        col(DecisionRow.superseded_at).is_(None),
-    )
+    standing = decisions.standing_on(session, session.exec(held)).values()
+    served = [row.fault_id for row in standing if _reactivates(row)]
     waiting = select(DispatchOrder).where(col(DispatchOrder.fault_id).in_(served), DispatchOrder.state == "ordered")
     for row in session.exec(waiting.order_by(DispatchOrder.id)).all():
         cancel(session, row.fault_id, now)
         notices.owe(session, row.fault_id, "order_spare", now, since=now)
+
+
+def _reactivates(decision: Found) -> bool:
+    return bool(decision.question == Question.MINI_HUB and decision.outcome == Outcome.REACTIVATE)
 
 
 def _end_assignment(session: Session, actor: Actor, now: datetime, hub_id: str, line_id: str) -> None:

@@ -17,6 +17,7 @@ from controller.services.telling import Telling, owe_many
 from controller.tables import faults
 
 _KEPT: Final = frozenset({EndingState.HELD, EndingState.NOT_ENDING})
+_BENEFITS: Final = frozenset(Benefit)
 _OWED: Final = frozenset({Outcome.REACTIVATE, Outcome.DISPATCH, Outcome.OWED})
 # What tells that a fault was resolved, or that all was off before.
 _TELL_RESOLVED: Final = frozenset({"fault_resolved", "switch_off", "switched_off", "backup_off", "order_cancelled"})
@@ -132,9 +133,12 @@ def _resolved_untold(
 
     While another fault of the line entitles there is nothing to tell: what is to come comes for that one.
     """
-    entitled = {row.fault_id for row in found.decisions if row.outcome in _OWED and row.question in set(Benefit)}
-    held = {each.fault.line_id for each in outcomes if each.fault.fault_id in entitled and not _is_over(each, now)}
     over = {each.fault.fault_id: each.fault for each in outcomes if _is_over(each, now)}
+    if not over:
+        return
+    standing = found.decisions.values()
+    entitled = {row.fault_id for row in standing if row.outcome in _OWED and row.question in _BENEFITS}
+    held = {each.fault.line_id for each in outcomes if each.fault.fault_id in entitled and not _is_over(each, now)}
     over = {fault_id: fault for fault_id, fault in over.items() if fault.line_id not in held}
     told = rows.read(session, faults.Notice, "fault_id", entitled & over.keys(), columns=("fault_id", "kind", "state"))
     heard = {row.fault_id for row in told if row.kind in _TELL_RESOLVED and row.state != "withdrawn"}

@@ -196,12 +196,12 @@ def view(session: Session, actor: Actor, now: datetime, *, fault_id: str) -> Fau
     del actor, now
     fault = versions.present(session, Fault, fault_id)
     journal.audited(session, "fault", fault_id, "read")
-    history = decisions.of_fault(session, fault_id, with_history=True)
+    history = decisions.of_fault(session, fault_id)
     told = session.exec(select(Notice).where(Notice.fault_id == fault_id).order_by(col(Notice.owed_at), Notice.id))
     return FaultView(
         fault=fault,
-        decisions=tuple(row for row in history if row.superseded_at is None),
-        history=history,
+        decisions=tuple(each.row for each in history if each.superseded_at is None),
+        history=tuple(each.row for each in history),
         promises=promises.all_of_fault(session, fault_id),
         reasons=reasons.ever_open(session, fault_id),
         observations=_observations(session, fault_id),

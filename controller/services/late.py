@@ -11,11 +11,11 @@ from sqlmodel import Session, col, func, select
 
 from controller.domain.decisions import Outcome
 from controller.domain.ending import Benefit
-from controller.services import lane_forecast, owed, reasons, rows, sims
+from controller.services import decisions, lane_forecast, owed, reasons, rows, sims
 from controller.services.actor import Actor
 from controller.services.lane_forecast import LaneForecast, Pace
 from controller.services.rows import Found
-from controller.tables.faults import DecisionRow, DiagnosticsFinished, Fault, Notice, Promise, ReasonRow
+from controller.tables.faults import DiagnosticsFinished, Fault, Notice, Promise, ReasonRow
 from controller.tables.hubs import HubState
 from controller.tables.sims import Operation, SimState
 
@@ -183,10 +183,9 @@ def _is_present(state: Found | None, now: datetime) -> bool:
 
 
 def _outcomes(session: Session, fault_ids: Iterable[str]) -> Mapping[tuple[str, str], str]:
-    """Return the present outcome of each question about faults, SIMs of their own left out."""
-    columns = ("fault_id", "question", "outcome", "subject")
-    found = rows.read(session, DecisionRow, "fault_id", fault_ids, rows.present, columns=columns)
-    return {(row.fault_id, row.question): row.outcome for row in found if row.subject == row.fault_id}
+    """Return the present outcome of each question about faults, that of single SIMs left out."""
+    standing = decisions.standing_on(session, fault_ids)
+    return {(fault_id, question): row.outcome for (fault_id, question, sim_id), row in standing.items() if not sim_id}
 
 
 def _sims_of(session: Session, targets: Iterable[str]) -> dict[str, list[Found]]:

@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from controller.services import rows, sending
 from controller.services.fact_reading import Reading, Source
+from controller.services.standing import About, standing_among
 from controller.tables.alarms import Alarm
 from controller.tables.faults import DecisionRow, Notice, Promise, ReasonRow
 from controller.tables.hubs import HubRequest, HubSim, HubState
@@ -25,7 +26,7 @@ AT_RISK: Final = "promise_at_risk"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision that stands, as far as another is compared with it."""
+    """A decision, standing or not, as far as another is compared with it."""
 
     id: str
     fault_id: str
@@ -143,7 +144,7 @@ class Ingredients:
 class OnRecord:
     """What is on record."""
 
-    decisions: list[Decided]
+    decisions: Mapping[About, Decided]
     promises: list[Promised]
     told: list[Told]
     to_confirm: frozenset[str]
@@ -163,7 +164,7 @@ _PROMISES: Final = "{among}SELECT p.id FROM promises AS p WHERE p.fault_id {faul
 _OF_HUBS: Final = Reading(_INGREDIENTS, keys=("hubs",), values=("now",))
 _OF_ALL: Final = Reading(
     {
-        "decisions": Source(Decided, DecisionRow, "t.fault_id {faults} AND t.superseded_at IS NULL"),
+        "decisions": Source(Decided, DecisionRow, "t.fault_id {faults}"),
         "promises": Source(Promised, Promise, "t.fault_id {faults}"),
         "told": Source(Told, Notice, "t.fault_id {faults}"),
         "to_confirm": Source(
@@ -199,7 +200,7 @@ def read(
         sending.send(session, _HOLD, (rows.keys_given(hubs),))
     found = _OF_ALL.run(session, faults=set(fault_ids), targets={*hubs, *sim_ids}, hubs=hubs, now=now)
     return OnRecord(
-        decisions=found["decisions"],
+        decisions=standing_among(found["decisions"]),
         promises=found["promises"],
         told=found["told"],
         to_confirm=frozenset(each.key for each in found["to_confirm"]),

@@ -11,7 +11,7 @@ from controller.domain.decisions import Decision, Question, to_json
 from controller.domain.exclusions import account_of_fault
 from controller.domain.lookup import fault_of
 from controller.domain.rule_sets import RuleSet
-from controller.services import gather, journal, outcome, versions
+from controller.services import decisions, gather, journal, outcome, versions
 from controller.services.actor import Actor
 from controller.services.errors import NotFoundError, UnprocessableError
 from controller.tables.faults import DecisionRow, Fault
@@ -35,6 +35,7 @@ class Recomputed:
     """A stored decision beside what the same facts give now; `differences` are field to (stored, again)."""
 
     stored: DecisionRow
+    superseded_at: datetime | None
     again: Decision | None
     verdict: Verdict
     differences: dict[str, tuple[Any, Any]]
@@ -51,9 +52,15 @@ def recompute(session: Session, actor: Actor, now: datetime, *, decision_id: str
     again = next((each for each in made if _is_same_question(each, stored)), None)
     differences = _differences(stored, again)
     verdict = Verdict.DIFFERENT if differences else Verdict.EQUAL
-    if differences and stored.superseded_at == stored.at:
+    superseded_at = _superseded_at(session, stored)
+    if differences and superseded_at == stored.at:
         verdict = Verdict.OVERTAKEN
-    return Recomputed(stored=stored, again=again, verdict=verdict, differences=differences)
+    return Recomputed(stored=stored, superseded_at=superseded_at, again=again, verdict=verdict, differences=differences)
+
+
+def _superseded_at(session: Session, stored: DecisionRow) -> datetime | None:
+    history = decisions.of_fault(session, stored.fault_id)
+    return next(each.superseded_at for each in history if each.row.id == stored.id)
 
 
 def _rules(session: Session, version: str) -> RuleSet:

@@ -143,7 +143,7 @@ class Determination(Versioned, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """A decision as it was made, with the snapshot of what it rests on."""
+    """A decision as it was made, with the snapshot of what it rests on; the newest about the same thing stands."""
 
     __tablename__ = "decisions"
     __table_args__ = (Index("ix_decisions_fault", "fault_id"),)
@@ -164,7 +164,6 @@ class DecisionRow(SQLModel, table=True):
     inputs: dict[str, Any] = column("what it rests on", _FAULT, type=JSON_DOCUMENT)
     flags: list[str] = column("what a person should look at", _FAULT, type=JSON_DOCUMENT)
     at: datetime = column("the instant it was made for", _FAULT, type=INSTANT)
-    superseded_at: datetime | None = column("when another took its place", _FAULT, type=INSTANT, default=None)
 
 
 class ReasonRow(SQLModel, table=True):

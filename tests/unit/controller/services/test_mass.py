@@ -10,10 +10,10 @@ from sqlmodel import col, func, select
 
 from bench import _town
 from controller.domain.facts import LineEventKind, Symptom
-from controller.services import alarms, audit, decide, feed, late, lines, outages
+from controller.services import alarms, audit, decide, decisions, feed, late, lines, outages
 from controller.services.database import Database
 from controller.services.errors import BrakeError
-from controller.tables.faults import DecisionRow, Notice
+from controller.tables.faults import Fault, Notice
 from controller.tables.hubs import HubState
 from controller.tables.journal import AuditEntry
 from tests.unit.controller.conftest import MakeDatabase
@@ -118,9 +118,9 @@ def test_recoveries_from_before_many_reports_need_a_name_and_those_since_do_not(
 
 def qualifying(home: Household) -> int:
     """Count the homes whose fault qualifies."""
-    standing = (DecisionRow.question == "qualifies", col(DecisionRow.superseded_at).is_(None))
-    found = home.run(lambda session, actor, now: session.exec(select(DecisionRow.outcome).where(*standing)).all())
-    return Counter(found)["qualifies"]
+    every_id = select(Fault.id).distinct()
+    standing = home.run(lambda session, actor, now: decisions.standing_on(session, session.exec(every_id)))
+    return sum(row.question == row.outcome == "qualifies" for row in standing.values())
 
 
 def test_deciding_many_asks_the_database_no_more_often_than_deciding_few(town: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session, SQLModel
 
 from controller.services import rows, sending
-from controller.tables.faults import DecisionRow, ReasonRow
+from controller.tables.faults import ReasonRow
 from controller.tables.hubs import HubState
 from controller.tables.owed import Owed
 from controller.tables.sims import SimState
@@ -15,7 +15,6 @@ from tests.unit.controller.household import START, Household
 
 LATER = START + timedelta(minutes=1)
 CHANGES: dict[type[SQLModel], dict[str, Any]] = {
-    DecisionRow: {"superseded_at": LATER},
     HubState: {"desired": {}, "revision": 7, "composed_at": LATER, "version": 2},
     Owed: {"version": 7, "deadline": LATER, "claimed_until": LATER},
     ReasonRow: {"closed_at": LATER},

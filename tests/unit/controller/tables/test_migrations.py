@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import column, inspect, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
-from controller.services import schema
+from controller.services import decisions, outages, schema
 from controller.services.database import Database
 from controller.services.errors import (
     DatabaseError,
@@ -20,6 +20,7 @@ from controller.services.errors import (
     OlderDatabaseError,
 )
 from controller.tables import METADATA
+from controller.tables.columns import INSTANT
 from controller.tables.faults import DispatchOrder, LineEvent
 from controller.tables.sims import CarrierLane
 from tests.unit.controller.household import Household
@@ -84,6 +85,23 @@ def test_an_event_recorded_again_survives_the_way_back_as_one_and_a_lane_goes_bo
         session.add(LineEvent(recorded_at=at, **event))
         with pytest.raises(IntegrityError):
             session.commit()
+
+
+def test_when_a_decision_was_replaced_is_worked_out_on_the_way_back(home: Household) -> None:
+    home.move_in(allowances=(1000,))
+    home.put_hub_in_drawer()
+    fault_id = home.broken()
+    home.pass_time(minutes=1)
+    home.run(outages.declare, line_ids=[home.line_id], from_at=home.now - timedelta(hours=30), override="J. R.")
+    history = home.run(lambda session, actor, now: decisions.of_fault(session, fault_id))
+    replaced = {each.row.id: each.superseded_at for each in history}
+    assert {None, home.now} == set(replaced.values())
+    schema.downgrade(home.database.engine, "0010")
+    rows = table("decisions", column("id"), column("superseded_at", INSTANT))
+    with home.database.engine.connect() as connection:
+        assert dict(connection.execute(select(rows.c.id, rows.c.superseded_at)).all()) == replaced
+    schema.upgrade(home.database.engine)
+    assert home.run(lambda session, actor, now: decisions.of_fault(session, fault_id)) == history
 
 
 async def test_an_empty_database_is_created_and_then_fits(tmp_path: Path) -> None:
