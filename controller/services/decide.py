@@ -103,7 +103,7 @@ def _write(session: Session, outcomes: Sequence[AccountOutcome], states: Sequenc
     )
     made = {each.fault.fault_id: each.decisions for each in of_faults if each.decisions}
     decisions.record_many(session, made, found)
-    _follow_orders(session, outcomes, now)
+    _follow_orders(session, outcomes, found, now)
     withdrawn = promises.follow(session, of_faults, found, now)
     _refuse(session, of_faults, withdrawn, found, now)
     endings.follow(session, of_faults, found, now)
@@ -123,14 +123,14 @@ def _perhaps_ready(outcomes: Sequence[AccountOutcome], states: Sequence[rows.Fou
     ]
 
 
-def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], now: datetime) -> None:
+def _follow_orders(session: Session, outcomes: Sequence[AccountOutcome], found: OnRecord, now: datetime) -> None:
     """Order a hub for each fault that is owed one and has none to come; cancel what is not owed and has not left.
 
     Orders come first, so that one of two faults of a line takes over what the other does not need.
     """
     wanted = {each.fault.fault_id: (account, each) for account in outcomes for each in account.faults}
     concerned = [fault_id for fault_id, (_, each) in wanted.items() if each.order is not Order.KEEP]
-    newest = dispatch.newest_of(session, concerned)
+    newest = found.orders
     spare = frozenset(fault_id for fault_id in concerned if wanted[fault_id][1].order is Order.CANCEL)
     for fault_id in concerned:
         account, each = wanted[fault_id]

@@ -4,7 +4,7 @@ Of a fault's orders the newest counts. What the courier lost or brought back, wh
 does not serve any more stays on record as it ended; while a hub is still owed, the next order follows it by itself.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 from controller.domain import facts as domain
 from controller.domain.decisions import Outcome, Question
 from controller.domain.facts import Fault
-from controller.services import decisions, homes, journal, moved_parcels, notices, owed, rows, tasks, versions
+from controller.services import decisions, homes, journal, moved_parcels, notices, owed, tasks, versions
 from controller.services.actor import Actor
 from controller.services.errors import ConflictError, NotFoundError, UnprocessableError
+from controller.services.on_record import Ordered
 from controller.services.rows import Found
 from controller.tables.accounts import Account, Line
 from controller.tables.faults import DispatchOrder, ReasonRow
@@ -109,7 +110,7 @@ def order(
         _order_again(session, row, fault, account_id, now)
 
 
-def is_wanting(newest: DispatchOrder | Found | None) -> bool:
+def is_wanting(newest: DispatchOrder | Ordered | None) -> bool:
     """Say whether a fault that is owed the dispatch of a hub needs an order: nothing of its newest one is to come.
 
     A hub that left and is known serves the fault, unless the decision to dispatch says that it does not.
@@ -283,12 +284,6 @@ def all_of_fault(session: Session, fault_id: str) -> tuple[DispatchOrder, ...]:
     """Return the orders of a fault, in their order."""
     statement = select(DispatchOrder).where(DispatchOrder.fault_id == fault_id)
     return tuple(session.exec(statement.order_by(col(DispatchOrder.sequence))))
-
-
-def newest_of(session: Session, fault_ids: Iterable[str]) -> dict[str, Found]:
-    """Return the order of each fault that counts, where there is one."""
-    found = rows.read(session, DispatchOrder, "fault_id", fault_ids)
-    return {row.fault_id: row for row in sorted(found, key=lambda row: int(row.sequence))}
 
 
 def of_account(session: Session, actor: Actor, now: datetime, *, account_id: str) -> tuple[DispatchOrder, ...]:

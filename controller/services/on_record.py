@@ -14,8 +14,9 @@ from sqlmodel import Session
 from controller.services import rows, sending
 from controller.services.fact_reading import Reading, Source
 from controller.services.standing import About, standing_among
+from controller.tables.accounts import Account
 from controller.tables.alarms import Alarm
-from controller.tables.faults import DecisionRow, Notice, Promise, ReasonRow
+from controller.tables.faults import DecisionRow, DispatchOrder, Fault, Notice, Promise, ReasonRow
 from controller.tables.hubs import HubRequest, HubSim, HubState
 from controller.tables.lists import FilterLevel, FilterList
 
@@ -63,6 +64,34 @@ class Told:
     dedup: str
     state: str
     facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A fault, as far as telling its account's holder of it goes."""
+
+    id: str
+    account_id: str
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """An account, as far as reaching its holder goes."""
+
+    id: str
+    email: str | None
+    mobile: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """A dispatch order of a fault."""
+
+    fault_id: str
+    sequence: int
+    state: str
+    hub_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +171,13 @@ class Ingredients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnRecord:
-    """What is on record."""
+    """What is on record; of a fault's orders the newest."""
 
     decisions: Mapping[About, Decided]
     promises: list[Promised]
+    reported: Mapping[str, Reported]
+    holders: Mapping[str, Holder]
+    orders: Mapping[str, Ordered]
     told: list[Told]
     to_confirm: frozenset[str]
     at_risk: frozenset[str]
@@ -160,12 +192,17 @@ _INGREDIENTS: Final[Mapping[str, Source]] = {
     "levels": Source(Level, FilterLevel, "1 = 1"),
     "lists": Source(NamedList, FilterList, "1 = 1"),
 }
+_PRESENT: Final = "t.superseded_at IS NULL"
+_HOLDERS: Final = "{among}SELECT f.account_id FROM faults AS f WHERE f.id {faults} AND f.superseded_at IS NULL{end}"
 _PROMISES: Final = "{among}SELECT p.id FROM promises AS p WHERE p.fault_id {faults}{end}"
 _OF_HUBS: Final = Reading(_INGREDIENTS, keys=("hubs",), values=("now",))
 _OF_ALL: Final = Reading(
     {
         "decisions": Source(Decided, DecisionRow, "t.fault_id {faults}"),
         "promises": Source(Promised, Promise, "t.fault_id {faults}"),
+        "reported": Source(Reported, Fault, f"t.id {{faults}} AND {_PRESENT}"),
+        "holders": Source(Holder, Account, f"t.id {_HOLDERS} AND {_PRESENT}"),
+        "orders": Source(Ordered, DispatchOrder, "t.fault_id {faults}"),
         "told": Source(Told, Notice, "t.fault_id {faults}"),
         "to_confirm": Source(
             Ringing,
@@ -202,6 +239,9 @@ def read(
     return OnRecord(
         decisions=standing_among(found["decisions"]),
         promises=found["promises"],
+        reported={each.id: each for each in found["reported"]},
+        holders={each.id: each for each in found["holders"]},
+        orders={each.fault_id: each for each in sorted(found["orders"], key=lambda each: each.sequence)},
         told=found["told"],
         to_confirm=frozenset(each.key for each in found["to_confirm"]),
         at_risk=frozenset(each.key for each in found["at_risk"]),

@@ -14,8 +14,11 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
     CursorResult,
     Integer,
+    Select,
     String,
     Table,
     and_,
@@ -161,6 +164,25 @@ def claim(session: Session, noun: str, *, now: datetime, limit: int, lease: time
     return tuple(sorted(map(_claim, found), key=_order))
 
 
+def nouns_due(session: Session, nouns: tuple[str, ...], now: datetime) -> frozenset[str]:
+    """Return those of some nouns of which a claim would hold something, in one look."""
+    session.flush()
+    (found,) = rows.fetch(session, _whether_due(nouns), {"now": now})
+    return frozenset(noun for noun, due in zip(nouns, found, strict=True) if due is not None)
+
+
+@cache
+def _whether_due(nouns: tuple[str, ...]) -> Select[Any]:
+    now = bindparam("now", type_=INSTANT)
+    # In the order of the index, or a noun of which nothing is due would cost a look at every row there is.
+    first = select(_C.due).order_by(_C.noun, _C.due).limit(1)
+    return select(*(first.where(_C.noun == noun, *_due(now)).scalar_subquery().label(noun) for noun in nouns))
+
+
+def _due(now: BindParameter[Any]) -> tuple[ColumnElement[bool], ...]:
+    return _C.due <= now, or_(_C.claimed_until.is_(None), _C.claimed_until <= now), _C.parked_at.is_(None)
+
+
 @cache
 def _claiming(*, postgresql: bool) -> ReturningUpdate[Any]:
     """Return the statement of a claim.
@@ -169,10 +191,10 @@ def _claiming(*, postgresql: bool) -> ReturningUpdate[Any]:
     is. Rows alike in deadline and due come in no order of their own: comparing their keys took longer than the claim.
     """
     now, of_noun = bindparam("now", type_=INSTANT), _C.noun == bindparam("of_noun", type_=String)
-    free = or_(_C.claimed_until.is_(None), _C.claimed_until <= now)
+    due = _due(now)
     chosen = (
         select(_C.key)
-        .where(of_noun, _C.due <= now, free, _C.parked_at.is_(None))
+        .where(of_noun, *due)
         .order_by(_C.deadline.is_(None), _C.deadline, _C.due)
         .limit(bindparam("limit", type_=Integer))
     )
@@ -182,7 +204,7 @@ def _claiming(*, postgresql: bool) -> ReturningUpdate[Any]:
         among = _C.key.in_(chosen)
     return (
         update(_OWED)
-        .where(of_noun, among, free)
+        .where(of_noun, among, due[1])
         .values(claimed_until=bindparam("until", type_=INSTANT))
         .returning(_C.noun, _C.key, _C.version, _C.deadline, _C.due, _C.attempts, _C.claimed_until)
     )

@@ -195,13 +195,18 @@ def one_of(of: ColumnElement[Any], *, postgresql: bool, keys: str = "keys") -> C
 
 
 def add(session: Session, model: Model, values: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows in the order given; a column that is left out takes the model's own default."""
+    """Insert rows in the order given, with the same columns each; one left out takes the model's own default."""
     if values:
         session.flush()
-        defaults = _defaults(model)
-        names = tuple({**values[0], **defaults})
-        columns = itemgetter(*names)
-        _insertion(model, names).send(session, [columns({**defaults, **each}) for each in values])
+        named = tuple(values[0])
+        left_out = {name: value for name, value in _defaults(model).items() if name not in values[0]}
+        columns, defaults = _taking(named), tuple(left_out.values())
+        _insertion(model, (*named, *left_out)).send(session, [(*columns(each), *defaults) for each in values])
+
+
+def _taking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes these columns of a row: of several together in one step."""
+    return itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
 
 
 def change(session: Session, model: Model, changes: Mapping[Any, Mapping[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Many notices owed at once: what `notices.owe` does for one fault, in a fixed number of statements for any number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -38,7 +38,7 @@ def owe_many(session: Session, wanted: Sequence[Telling], now: datetime, found: 
     """
     states = _states(session, wanted) if found is None else {each.dedup: each.state for each in found.told}
     named = ((each, channel, each.dedup(channel)) for each in wanted for channel in notices.CHANNELS)
-    _write(session, [copy for copy in named if copy[2] not in states], now)
+    _write(session, [copy for copy in named if copy[2] not in states], found, now)
     for each in wanted if "withdrawn" in states.values() else ():
         if any(states.get(each.dedup(channel)) == "withdrawn" for channel in notices.CHANNELS):
             notices.owe_facts(
@@ -53,13 +53,24 @@ def _states(session: Session, wanted: Iterable[Telling]) -> dict[str, str]:
     return {row.dedup: row.state for row in found}
 
 
-def _write(session: Session, new: Sequence[tuple[Telling, str, str]], now: datetime) -> None:
-    """Write copies: of what, on which channel, and under which name."""
-    fault_ids = {each.fault_id for each, _, _ in new}
+def _addressed(session: Session, fault_ids: Iterable[str]) -> tuple[Mapping[str, rows.Found], Mapping[str, rows.Found]]:
+    """Return faults, and the accounts of their holders, by id."""
     faults = {row.id: row for row in rows.read(session, Fault, "id", fault_ids, rows.present, columns=_OF_FAULT)}
     account_ids = {row.account_id for row in faults.values()}
     found = rows.read(session, Account, "id", account_ids, rows.present, columns=_OF_HOLDER)
-    holders = {row.id: row for row in found}
+    return faults, {row.id: row for row in found}
+
+
+def _write(session: Session, new: Sequence[tuple[Telling, str, str]], found: OnRecord | None, now: datetime) -> None:
+    """Write copies: of what, on which channel, and under which name."""
+    if not new:
+        return
+    faults: Mapping[str, Any]
+    holders: Mapping[str, Any]
+    if found is None:
+        faults, holders = _addressed(session, {each.fault_id for each, _, _ in new})
+    else:
+        faults, holders = found.reported, found.holders
     values, marks = [], []
     for each, channel, name in new:
         fault = faults[each.fault_id]
@@ -78,7 +89,7 @@ def _write(session: Session, new: Sequence[tuple[Telling, str, str]], now: datet
     owed.mark_many(session, notices.NOUN, marks, now=now)
 
 
-def _values(session: Session, each: Telling, fault: rows.Found, now: datetime) -> dict[str, Any]:
+def _values(session: Session, each: Telling, fault: Any, now: datetime) -> dict[str, Any]:
     told = {"fault_id": fault.id, "reported_at": fault.reported_at.isoformat(), **each.facts}
     if each.since is not None:
         told["since"] = each.since.isoformat()

@@ -19,18 +19,23 @@ BATCH: Final = 200
 def run_due(session: Session, actor: Actor, now: datetime, *, limit: int = BATCH) -> int:
     """Do what is due of every noun here; returns how many rows were done, 0 when nothing is due."""
     del actor
-    decided = owed.claim(session, decide.NOUN, now=now, limit=limit, lease=LEASE)
+    due = owed.nouns_due(session, NOUNS, now)
+
+    def claimed(noun: str, most: int) -> tuple[Claim, ...]:
+        return owed.claim(session, noun, now=now, limit=most, lease=LEASE) if noun in due else ()
+
+    decided = claimed(decide.NOUN, limit)
     looks = decide.redecide(session, [held.key for held in decided], now) if decided else {}
     owed.settle_many(session, {held: looks.get(held.key) for held in decided})
-    warned = owed.claim(session, promises.NOUN, now=now, limit=limit, lease=LEASE)
+    warned = claimed(promises.NOUN, limit)
     _warn(session, warned, now)
-    aged = owed.claim(session, retention.NOUN, now=now, limit=1, lease=LEASE)
+    aged = claimed(retention.NOUN, 1)
     for held in aged:
         owed.settle(session, held, again=retention.age(session, held.key, now))
-    watched = owed.claim(session, revocations.WATCH, now=now, limit=1, lease=LEASE)
+    watched = claimed(revocations.WATCH, 1)
     for held in watched:
         owed.settle(session, held, again=revocations.watch(session, held.key, now))
-    looked = owed.claim(session, watches.NOUN, now=now, limit=limit, lease=LEASE)
+    looked = claimed(watches.NOUN, limit)
     owed.settle_many(session, {held: watches.look(session, held.key, now) for held in looked})
     return len(looked) + len(watched) + len(decided) + len(warned) + len(aged)
 

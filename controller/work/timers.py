@@ -12,6 +12,7 @@ from controller.services import owed, timers
 from controller.services.actor import Actor
 from controller.services.database import Committed, Database
 from controller.services.errors import DatabaseError
+from controller.work.collecting import collecting_rarely
 
 ACTOR: Final = Actor.system("work.timers")
 PAUSE_S: Final = 1.0
@@ -88,7 +89,8 @@ async def do_due(database: Database, now: Callable[[], datetime], goes_on: Calla
                 break
         return done
 
-    lanes = await asyncio.gather(*(lane() for _ in range(ABREAST)), return_exceptions=True)
+    with collecting_rarely():
+        lanes = await asyncio.gather(*(lane() for _ in range(ABREAST)), return_exceptions=True)
     for each in lanes:
         if isinstance(each, BaseException):
             raise each
