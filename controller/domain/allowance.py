@@ -1,7 +1,8 @@
 """What a mobile SIM has at an instant: allowance, tier, counted or not (T§12-14)."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from controller.domain.backup import backup_owed, is_abroad
 from controller.domain.decisions import Outcome
@@ -15,8 +16,7 @@ from controller.domain.lookup import is_open_between
 from controller.domain.rule_sets import RuleSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(Struct, frozen=True, kw_only=True, gc=False):
     """What is due to a SIM.
 
     `allowance_mb` is the total with add-ons, None unlimited; it is what MyBT shows. `plan_mb` is the plan's due without

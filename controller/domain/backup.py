@@ -1,7 +1,8 @@
 """Stage two for Broadband Backup, SIM by SIM (T§12)."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from controller.domain.decisions import Basis, Decision, Outcome, Question
 from controller.domain.eligibility import broadband_benefits, has_ended, live_sim, mobile_benefits, sims_of_account

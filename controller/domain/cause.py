@@ -1,8 +1,9 @@
 """What causes a fault, as far as is known at an instant (T§10d, e i-iii; 12d i-ii)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from controller.domain.decisions import Basis
 from controller.domain.drops import outages_of, tally_drops, times_down
@@ -21,8 +22,7 @@ class CauseKind(StrEnum):
     EQUIPMENT = "equipment"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True, gc=False):
     """The cause as known, where that comes from, and what a person should look at."""
 
     kind: CauseKind

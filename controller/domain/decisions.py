@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 CONTEST = (
     "If you disagree, tell us what we have missed and a person will look at it again. "
@@ -63,8 +65,7 @@ class Outcome(StrEnum):
 InputValue = str | int | bool | None | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """One answer at one instant.
 
     `code` is a stable word for the reason (`outage`, `fewer_than_threshold`, …), `target` the hub or SIM it acts on,
@@ -128,6 +129,8 @@ def to_json(value: object) -> JsonValue:
         return [to_json(item) for item in sorted(value)]
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
+    if isinstance(value, Struct):
+        return {name: to_json(getattr(value, name)) for name in value.__struct_fields__}
     if is_dataclass(value):
         return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
     raise TypeError(f"{type(value).__name__} has no JSON form here")

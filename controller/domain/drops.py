@@ -8,8 +8,9 @@ missed one. Both count anew (reading: the customer's side).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from controller.domain.facts import OUR_RESTART, Facts, LineEvent, LineEventKind, Outage
 from controller.domain.lookup import is_open_between
@@ -26,8 +27,7 @@ _LAYERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True, gc=False):
     """One loss: every instant it was seen at (first one first), by whom, and the causes that were reported."""
 
     seen_at: tuple[datetime, ...]
@@ -47,8 +47,7 @@ class Drop:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(Struct, frozen=True, gc=False):
     """A time without broadband: from the first loss until every layer lost has come back (None: not yet)."""
 
     began_at: datetime
@@ -147,8 +146,7 @@ def count_drops(drops: Iterable[Drop], at: datetime, rules: RuleSet) -> int:
     return sum([each.is_within(start, at) for each in drops])
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True, gc=False):
     """How many drops count towards the threshold (T§10b ii): at the report, and at most at any instant up to now."""
 
     at_report: int

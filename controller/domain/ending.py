@@ -6,12 +6,14 @@ is off. Nothing is remembered: every answer is computed from the facts.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from itertools import takewhile
 from typing import get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from controller.domain.backup import backup_entitles
 from controller.domain.decisions import Decision, Outcome
@@ -69,8 +71,7 @@ class EndingState(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True, gc=False):
     """The ending of one benefit of one fault at an instant.
 
     `cause` is the decision's code when it ceased to be owed (`never_on` where it never was), `switch_off_at` the
@@ -133,7 +134,7 @@ def _dated_fields(kind: type[Fact]) -> tuple[str, ...]:
 
 def _instants(fact: Fact) -> Iterator[datetime]:
     """Yield every instant at which a fact begins, ends or becomes known."""
-    for name in _dated_fields(type(fact)):  # type: ignore[arg-type]  # mypy asks the instances' hash
+    for name in _dated_fields(type(fact)):
         value = getattr(fact, name)
         if isinstance(value, datetime):
             yield value

@@ -1,7 +1,9 @@
 """What takes a benefit away at an instant (T§10e, 12d), each ground with its clause in both lists."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from controller.domain.cause import Cause, CauseKind, cause_of
 from controller.domain.decisions import Basis, Decision
@@ -13,8 +15,7 @@ from controller.domain.memory import remembered
 from controller.domain.rule_sets import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True, gc=False):
     """One ground; a clause of None means that it does not touch that benefit."""
 
     code: str

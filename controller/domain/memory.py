@@ -4,24 +4,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, TypeVar, cast
 
+from msgspec import Struct
+
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 _NOT_ASKED: Final = object()
 
 
-class Remembering:
-    """A value that keeps what pure functions said of it; no part of its equality."""
-
-    __slots__ = ("_memory",)
-    _memory: dict[Any, Any]
+class Remembering(Struct, frozen=True, dict=True):
+    """A value that keeps what pure functions said of it, beside its fields; no part of its equality."""
 
     def memory(self) -> dict[Any, Any]:
         """Return what is kept, for rules."""
-        try:
-            return self._memory
-        except AttributeError:
-            memory: dict[Any, Any] = {}
-            object.__setattr__(self, "_memory", memory)
-            return memory
+        memory: dict[Any, Any] = self.__dict__.setdefault("_memory", {})
+        return memory
 
 
 def remembered(rule: Rule) -> Rule:
@@ -33,8 +28,8 @@ def remembered(rule: Rule) -> Rule:
     @wraps(rule)
     def answer(facts: Remembering, *given: Any) -> Any:
         try:
-            memory = facts._memory  # noqa: SLF001  # the quick way to what `memory` returns
-        except AttributeError:
+            memory = facts.__dict__["_memory"]  # the quick way to what `memory` returns
+        except KeyError:
             memory = facts.memory()
         key = (rule, given)
         known = memory.get(key, _NOT_ASKED)

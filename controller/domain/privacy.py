@@ -1,9 +1,11 @@
 """Rights and duties about personal data (P; UK GDPR where marked)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
+
+from msgspec.structs import replace
 
 from controller.domain.decisions import Decision, Outcome, Question
 from controller.domain.facts import Fact, Jurisdiction, utc
@@ -175,8 +177,7 @@ def shows_vulnerable_marker(*, is_own_copy: bool, is_demanded_by_law: bool) -> b
     return is_own_copy or is_demanded_by_law
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerOfAttorney(Fact):
+class PowerOfAttorney(Fact, frozen=True, kw_only=True, gc=False):
     """An attorney recorded against an account, for the actions named (empty: all)."""
 
     account_id: str

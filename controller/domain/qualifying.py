@@ -4,8 +4,9 @@ Two rules qualify: no broadband service, or the threshold number of drops in the
 instant up to the determination. The list is open: a named person may determine that another fault qualifies.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from controller.domain.cause import observations_of, unread_observations
 from controller.domain.decisions import Basis, Decision, InputValue, Outcome, Question
@@ -28,8 +29,7 @@ from controller.domain.rule_sets import Bearing, RuleSet
 _WORD = frozenset({DeterminationKind.FAULT_QUALIFIES, DeterminationKind.FAULT_DOES_NOT_QUALIFY})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, gc=False):
     """An outcome before it is put into words; `inputs` are what it rests on."""
 
     outcome: Outcome

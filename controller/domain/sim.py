@@ -1,9 +1,10 @@
 """The data state due to a hub's SIM: a fold over open reasons (T§10c-f)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from controller.domain.eligibility import is_service_live
 from controller.domain.ending import Benefit, ending_of
@@ -33,8 +34,7 @@ class ReasonKind(StrEnum):
     BAR = "bar"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Struct, frozen=True, kw_only=True, gc=False):
     """One reason, open from `opened_at` (included) to `closed_at` (not included; None: open)."""
 
     reason_id: str
@@ -43,8 +43,7 @@ class Reason:
     closed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimDue:
+class SimDue(Struct, frozen=True, kw_only=True, gc=False):
     """The state due, and the reasons it rests on."""
 
     state: SimState

@@ -5,10 +5,11 @@ whatever it reads. What keys are looked up by goes as JSON too, so that a statem
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import fields
 from sqlalchemy import JSON, Boolean, Column, Table
 from sqlmodel import Session, SQLModel
 

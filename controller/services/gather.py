@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, and_
 from sqlmodel import Session
 
@@ -61,8 +62,7 @@ _OF_ACCOUNTS: Final = Reading(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Copy:
+class _Copy(Struct, frozen=True, kw_only=True, gc=False):
     """A copy of a notice of an ending, on one channel."""
 
     fault_id: str
@@ -75,16 +75,14 @@ class _Copy:
     settled_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Covered:
+class _Covered(Struct, frozen=True, kw_only=True, gc=False):
     """A line that an outage covers."""
 
     outage_id: str
     line_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Declared(domain.Fact):
+class _Declared(domain.Fact, frozen=True, kw_only=True, gc=False):
     """A version of an outage, whatever it covers."""
 
     outage_id: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlmodel import Session
 
 from controller.services import rows, sending
@@ -25,8 +26,7 @@ TO_CONFIRM: Final = "ending_to_confirm"
 AT_RISK: Final = "promise_at_risk"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True, gc=False):
     """A decision, standing or not, as far as another is compared with it."""
 
     id: str
@@ -40,8 +40,7 @@ class Decided:
     flags: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promised:
+class Promised(Struct, frozen=True, kw_only=True, gc=False):
     """A promise of a fault, whatever became of it."""
 
     id: str
@@ -55,8 +54,7 @@ class Promised:
     end: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Struct, frozen=True, kw_only=True, gc=False):
     """A notice of a fault on one channel."""
 
     fault_id: str
@@ -66,8 +64,7 @@ class Told:
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class Reported(Struct, frozen=True, kw_only=True, gc=False):
     """A fault, as far as telling its account's holder of it goes."""
 
     id: str
@@ -75,8 +72,7 @@ class Reported:
     reported_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(Struct, frozen=True, kw_only=True, gc=False):
     """An account, as far as reaching its holder goes."""
 
     id: str
@@ -84,8 +80,7 @@ class Holder:
     mobile: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
+class Ordered(Struct, frozen=True, kw_only=True, gc=False):
     """A dispatch order of a fault."""
 
     fault_id: str
@@ -94,15 +89,13 @@ class Ordered:
     hub_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ringing:
+class Ringing(Struct, frozen=True, kw_only=True, gc=False):
     """An alarm that is open."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True, gc=False):
     """A reason that is open."""
 
     id: str
@@ -112,8 +105,7 @@ class Held:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True, gc=False):
     """A hub's document, and what of the household's choices is in it."""
 
     hub_id: str
@@ -123,16 +115,14 @@ class Document:
     controls: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InHub:
+class InHub(Struct, frozen=True, kw_only=True, gc=False):
     """A SIM that is in a hub."""
 
     hub_id: str
     iccid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True, gc=False):
     """A request that a hub may still begin, or has begun."""
 
     hub_id: str
@@ -141,16 +131,14 @@ class Asked:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True, gc=False):
     """What a level of parental controls refuses."""
 
     level: str
     categories: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedList:
+class NamedList(Struct, frozen=True, kw_only=True, gc=False):
     """A version of a category's list."""
 
     category: str

@@ -4,10 +4,11 @@ The same facts give the same outcome, so that a decision can be computed again a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 from controller.domain import allowance, backup, hub_benefit, qualifying, sim
 from controller.domain.decisions import Decision, Outcome
@@ -35,8 +36,7 @@ class Order(StrEnum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hour:
+class Hour(Struct, frozen=True, kw_only=True, gc=False):
     """A promise that is due: the hour from the report and when its alarms ring; goodwill breaks nothing."""
 
     made_at: datetime
@@ -45,8 +45,7 @@ class Hour:
     goodwill: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True, gc=False):
     """What a customer is told of a refusal (T§15); final once the tests are done."""
 
     is_final: bool
@@ -54,8 +53,7 @@ class Refusal:
     contest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultOutcome:
+class FaultOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """One fault: `decisions` and `hours` are empty once it is resolved; an hour of None is not owed."""
 
     fault: Fault
@@ -67,8 +65,7 @@ class FaultOutcome:
     endings: tuple[Ending, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubOutcome:
+class HubOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """What a hub should be, and by when the change should be done."""
 
     reasons: tuple[sim.Reason, ...]
@@ -76,8 +73,7 @@ class HubOutcome:
     deadline: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimOutcome:
+class SimOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """What a mobile SIM should be, and by when; `is_live` is False once it is on no plan of the account."""
 
     reasons: tuple[sim.Reason, ...]
@@ -86,8 +82,7 @@ class SimOutcome:
     is_live: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountOutcome:
+class AccountOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """Everything the rules give for one account."""
 
     account_id: str

@@ -10,11 +10,12 @@ Europe/London; a last day counts whole, to its midnight.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
 from typing import Any
+
+from msgspec.structs import fields, replace
 
 from controller.domain.facts.households import (
     Account,
@@ -105,8 +106,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts(Remembering):
+class Facts(Remembering, frozen=True, kw_only=True):
     """Everything known of one billing account and of whatever touches it; the input of every rule.
 
     The caller gathers it (one account, its services, their lines, hubs, plans, faults, …). Rules look up by id, so

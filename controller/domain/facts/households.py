@@ -1,6 +1,5 @@
 """Billing accounts, the lines and services they have, and what may be held against them (T§2, 6, 10e iv)."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -15,8 +14,7 @@ class Jurisdiction(StrEnum):
     NORTHERN_IRELAND = "northern_ireland"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account(Fact):
+class Account(Fact, frozen=True, kw_only=True, gc=False):
     """A billing account; mobile plans and Broadband Backup hang on it (T§3)."""
 
     account_id: str
@@ -24,8 +22,7 @@ class Account(Fact):
     mobile: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line(Fact):
+class Line(Fact, frozen=True, kw_only=True, gc=False):
     """A line at a place; `remote` marks a place a courier usually needs an extra working day for (T§10d)."""
 
     line_id: str
@@ -35,8 +32,7 @@ class Line(Fact):
     remote: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service(Fact):
+class Service(Fact, frozen=True, kw_only=True, gc=False):
     """One product on one line and one account for one period.
 
     A regrade, a move to another account or to another line ends one row (`last_day`) and starts another with the same
@@ -51,8 +47,7 @@ class Service(Fact):
     last_day: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveRequest(Fact):
+class LeaveRequest(Fact, frozen=True, kw_only=True, gc=False):
     """A request to leave Plus on one service (T§6); `to_product` None: to another provider or to nothing."""
 
     service_id: str
@@ -69,8 +64,7 @@ class SuspicionKind(StrEnum):
     TERMS_BROKEN = "terms_broken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspicion(Fact):
+class Suspicion(Fact, frozen=True, kw_only=True, gc=False):
     """A reasonable suspicion: it needs recorded grounds and a named person, else it excludes nobody.
 
     `fault_id` None: it concerns the whole account.
@@ -86,8 +80,7 @@ class Suspicion(Fact):
     cleared_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BillPastDue(Fact):
+class BillPastDue(Fact, frozen=True, kw_only=True, gc=False):
     """A bill unpaid after its due day (T§10e iv); holds from the day after `due_on` until `paid_at`."""
 
     bill_id: str

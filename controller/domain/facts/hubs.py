@@ -1,21 +1,18 @@
 """Mini Hubs: whose they are, what became of them, what they are, where their SIMs were seen (T§10c, e)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from controller.domain.facts.version import Fact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hub(Fact):
+class Hub(Fact, frozen=True, kw_only=True, gc=False):
     """A Mini Hub, known by the id minted at enrolment."""
 
     hub_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubAssignment(Fact):
+class HubAssignment(Fact, frozen=True, kw_only=True, gc=False):
     """A hub belongs to a line from its dispatch on; a hub in the post exists already."""
 
     hub_id: str
@@ -37,8 +34,7 @@ class HubFate(StrEnum):
     RETURNED = "returned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubLoss(Fact):
+class HubLoss(Fact, frozen=True, kw_only=True, gc=False):
     """A hub is gone or useless from `at` until it turns up again (`undone_at`)."""
 
     hub_id: str
@@ -56,8 +52,7 @@ class BrandVerdict(StrEnum):
     INCONSISTENT = "inconsistent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrandFinding(Fact):
+class BrandFinding(Fact, frozen=True, kw_only=True, gc=False):
     """A verdict on a hub's branding, by `brand.judge_brand` or by a named person."""
 
     hub_id: str
@@ -66,8 +61,7 @@ class BrandFinding(Fact):
     by: str = "domain"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimSighting(Fact):
+class SimSighting(Fact, frozen=True, kw_only=True, gc=False):
     """A hub's SIM was seen in an IMEI (carrier's or hub's own word)."""
 
     hub_id: str
@@ -75,8 +69,7 @@ class SimSighting(Fact):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EquipmentAssignment(Fact):
+class EquipmentAssignment(Fact, frozen=True, kw_only=True, gc=False):
     """The IMEI a hub's SIM belongs in, from an instant to another."""
 
     hub_id: str
@@ -85,8 +78,7 @@ class EquipmentAssignment(Fact):
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unused(Fact):
+class Unused(Fact, frozen=True, kw_only=True, gc=False):
     """A hub, or a plan's SIM, that the carrier has not shown to be switched on; its benefit ends without any wait."""
 
     subject_id: str

@@ -1,6 +1,5 @@
 """What happens to lines: losses, recoveries, restarts we asked for, outages (T§10b, e i)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,8 +19,7 @@ OUR_RESTART = "our_restart"
 CUSTOMER_POWER_CYCLE = "customer_power_cycle"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineEvent(Fact):
+class LineEvent(Fact, frozen=True, kw_only=True, gc=False):
     """One source saw one change on one line; `cause` is `our_restart`, `customer_power_cycle` or unknown."""
 
     line_id: str
@@ -31,8 +29,7 @@ class LineEvent(Fact):
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedRestart(Fact):
+class AskedRestart(Fact, frozen=True, kw_only=True, gc=False):
     """We asked for a restart (ours or a guided step): the first drop from `at` to `until` is none of the line's."""
 
     line_id: str
@@ -40,8 +37,7 @@ class AskedRestart(Fact):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage(Fact):
+class Outage(Fact, frozen=True, kw_only=True, gc=False):
     """A planned or unplanned outage over lines, from `from_at` (included) to `until` (not included; None: still)."""
 
     outage_id: str

@@ -1,21 +1,20 @@
 """Mobile plans and their SIMs (T§3, 12-14)."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from controller.domain.facts.version import Fact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowanceFrom:
+class AllowanceFrom(Struct, frozen=True, kw_only=True, gc=False):
     """A plan's own monthly allowance from an instant on; None is unlimited."""
 
     effective_from: datetime
     allowance_mb: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(Fact):
+class Plan(Fact, frozen=True, kw_only=True, gc=False):
     """A mobile plan for one period on one account.
 
     A move to another account ends one row (`last_day`) and starts another (`live_from`), with the same `plan_id` and
@@ -33,8 +32,7 @@ class Plan(Fact):
     base_tier: str = "standard"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSim(Fact):
+class PlanSim(Fact, frozen=True, kw_only=True, gc=False):
     """A SIM on a plan; the Mini Hub's own SIM is never one."""
 
     sim_id: str
@@ -44,8 +42,7 @@ class PlanSim(Fact):
     live_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimAbroad(Fact):
+class SimAbroad(Fact, frozen=True, kw_only=True, gc=False):
     """A plan's SIM is outside the UK from an instant to another (None: still)."""
 
     sim_id: str
@@ -53,8 +50,7 @@ class SimAbroad(Fact):
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataAddOn(Fact):
+class DataAddOn(Fact, frozen=True, kw_only=True, gc=False):
     """Data a customer bought on top; never doubled (T§14)."""
 
     plan_id: str

@@ -1,6 +1,5 @@
 """What customers report, what was found about it, decided by people, and told (T§10, 12)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,8 +14,7 @@ class Symptom(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(Fact):
+class Fault(Fact, frozen=True, kw_only=True, gc=False):
     """What a customer, or someone for them, reported; a line event never opens one."""
 
     fault_id: str
@@ -28,8 +26,7 @@ class Fault(Fact):
     resolved_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation(Fact):
+class Observation(Fact, frozen=True, kw_only=True, gc=False):
     """A result of diagnostics; `rule_sets.OBSERVATION_MEANINGS` says what a (kind, result) bears on."""
 
     fault_id: str
@@ -38,8 +35,7 @@ class Observation(Fact):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiagnosticsFinished(Fact):
+class DiagnosticsFinished(Fact, frozen=True, kw_only=True, gc=False):
     """The tests of a fault are done; a visit still to come (`engineer_booked`) holds no benefit up (T§10d, 12c)."""
 
     fault_id: str
@@ -63,8 +59,7 @@ class DeterminationKind(StrEnum):
     RELEASE_HUB_SIM = "release_hub_sim"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Determination(Fact):
+class Determination(Fact, frozen=True, kw_only=True, gc=False):
     """A named person's discretion with a reason.
 
     `subject_id` is a fault for most kinds; a line for GRANT_REPLACEMENT; a hub for RELEASE_HUB_SIM. Without a name or a
@@ -87,8 +82,7 @@ class NoticeKind(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndingNotice(Fact):
+class EndingNotice(Fact, frozen=True, kw_only=True, gc=False):
     """The customer is told that a benefit ends, and when (T§10f, 12e); `names_time` is the switch-off it names."""
 
     fault_id: str

@@ -1,11 +1,13 @@
 """What every fact has: the time it was true of the world, and the time this system knew it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 KNOWN_FROM_THE_START = datetime(1, 1, 1, tzinfo=UTC)
 NOT_SUPERSEDED = datetime(9999, 12, 31, tzinfo=UTC)
@@ -33,11 +35,10 @@ def _instants_of(kind: "type[Fact]") -> tuple[str, ...]:
 @cache
 def _reading_of(kind: "type[Fact]") -> "Callable[[Fact], tuple[datetime | None, ...]]":
     """Return what reads a kind's instants, all in one step."""
-    return attrgetter(*_instants_of(kind))  # type: ignore[arg-type]  # mypy asks the instances' hash
+    return attrgetter(*_instants_of(kind))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True, gc=False):
     """One version of one fact; known from `recorded_at` (included) to `superseded_at` (not included)."""
 
     recorded_at: datetime = KNOWN_FROM_THE_START
@@ -45,13 +46,13 @@ class Fact:
 
     def __post_init__(self) -> None:
         kind = type(self)
-        for instant in _reading_of(kind)(self):  # type: ignore[arg-type]  # mypy asks the instances' hash
+        for instant in _reading_of(kind)(self):
             if instant is not None and instant.tzinfo is not UTC:
                 self._turn_to_utc()
                 return
 
     def _turn_to_utc(self) -> None:
-        for name in _instants_of(type(self)):  # type: ignore[arg-type]  # mypy asks the instances' hash
+        for name in _instants_of(type(self)):
             instant = getattr(self, name)
             if instant is not None:
-                object.__setattr__(self, name, utc(instant))
+                force_setattr(self, name, utc(instant))

@@ -11,11 +11,12 @@ abroad ["m1@-1d..+1d"]; anything else as facts = {kind = [{…}]}. `known` evalu
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+
+from msgspec.structs import fields
 
 from controller.domain import facts as f
 from controller.domain.rule_sets import RuleSet, rules_at

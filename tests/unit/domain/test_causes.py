@@ -1,6 +1,5 @@
 """Causes as they are told: kind, basis, evidence and what a person should look at (T§10e i-iii, 12d i-ii)."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from controller.domain.exclusions import exclusions
 from controller.domain.hub_benefit import mini_hub_owed
 from controller.domain.qualifying import diagnostics_end, qualifies
 from controller.domain.rule_sets import RULE_SETS
+from tests.unit.domain.copies import replace
 
 RULES = RULE_SETS[0]
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -1,11 +1,11 @@
 import os
 import random
-from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from controller.domain import facts as f
 from controller.domain.allowance import allowance_due, boosted_allowance, own_allowance
@@ -19,6 +19,7 @@ from controller.domain.london import LONDON, add_months
 from controller.domain.promise import promise_made
 from controller.domain.qualifying import qualifies
 from controller.domain.sim import Reason, ReasonKind, SimState, hub_sim_due, state_due
+from tests.unit.domain.copies import replace
 
 from .homes import HUBS, RULES, START, homes, line_events, moments
 

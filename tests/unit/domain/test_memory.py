@@ -1,12 +1,12 @@
 """What a rule said is kept with the facts, by what it was asked: never for other facts, instants or rule sets."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.domain.facts import Facts, Fault, LineEvent, LineEventKind, Symptom
 from controller.domain.memory import remembered
 from controller.domain.qualifying import qualifies
 from controller.domain.rule_sets import RULE_SETS, rules_at
+from tests.unit.domain.copies import replace
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 RULES = RULE_SETS[0]

@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -25,6 +24,7 @@ from controller.domain.privacy import (
     shows_vulnerable_marker,
 )
 from controller.domain.rule_sets import RULE_SETS
+from tests.unit.domain.copies import replace
 
 RULES = RULE_SETS[0]
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -150,7 +150,7 @@ def test_a_voluntary_disclosure_is_lawful_proportionate_and_assured() -> None:
     "name", ["is_lawful", "is_proportionate", "assures_security", "assures_use", "assures_keeping"]
 )
 def test_each_of_these_is_needed(name: str) -> None:
-    lacking = replace(FULL, **{name: False})  # type: ignore[arg-type]  # every one of them is a bool
+    lacking = replace(FULL, **{name: False})
     decision = may_disclose(lacking, AT, RULES)
     assert (decision.outcome, decision.code) == (Outcome.FORBIDDEN, "incomplete")
     assert decision.reason == f"Still missing: {name}."
@@ -159,7 +159,7 @@ def test_each_of_these_is_needed(name: str) -> None:
 @pytest.mark.parametrize("name", ["requester", "scope", "approver"])
 def test_every_disclosure_names_who_what_and_by_whom(name: str) -> None:
     for given_ground in ({}, {"is_vital_interest": True}, {"is_compulsory": True, "legal_basis": "an Act"}):
-        lacking = replace(FULL, **{name: " "}, **given_ground)  # type: ignore[arg-type]  # strings and bools in their places
+        lacking = replace(FULL, **{name: " "}, **given_ground)
         assert missing_for(lacking) == (name,)
 
 

@@ -1,7 +1,6 @@
 """Support, parental controls and changes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from controller.domain.parental import (
 )
 from controller.domain.rule_sets import LEVEL_CATEGORIES
 from controller.domain.support import Team, normal_number, overflow, route_call
+from tests.unit.domain.copies import replace
 from tests.unit.domain.plain_home import AT, HOME, PLUS, RULES
 
 # Dedicated support

@@ -1,6 +1,5 @@
 """Whole answers, field by field: what the tables compare only in part."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from controller.domain.promise import promise_made
 from controller.domain.qualifying import qualifies
 from controller.domain.rule_sets import RULE_SETS
 from controller.domain.sim import Reason, ReasonKind, SimState, reasons_for_hub, state_due
+from tests.unit.domain.copies import replace
 
 RULES = RULE_SETS[0]
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
