@@ -1,5 +1,7 @@
 """What a rule said is kept with the facts, by what it was asked: never for other facts, instants or rule sets."""
 
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 
 from controller.domain.facts import Facts, Fault, LineEvent, LineEventKind, Symptom
@@ -35,6 +37,24 @@ def test_a_rule_is_asked_once_for_equal_arguments() -> None:
     assert asked == [("a", AT), ("b", AT)]
     rule(Facts(), "a", AT)
     assert asked[2:] == [("a", AT)]
+
+
+def test_facts_go_with_the_last_who_asks_of_them() -> None:
+    class Kept(list[LineEvent]):
+        """What tells when it is gone, as no tuple can."""
+
+    kept = Kept(HOME.line_events)
+    facts = replace(HOME, line_events=kept)
+    gone: list[bool] = []
+    weakref.finalize(kept, gone.append, True)
+    known = facts.as_known(AT + timedelta(hours=1))
+    assert qualifies(known, "f", AT + timedelta(hours=1), RULES).code == "diagnostics_unfinished"
+    gc.disable()
+    try:
+        del facts, known, kept
+    finally:
+        gc.enable()
+    assert gone == [True]
 
 
 def test_what_two_rules_said_is_told_apart() -> None:

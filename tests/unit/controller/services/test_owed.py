@@ -96,6 +96,28 @@ def test_claims_come_by_deadline_and_those_without_one_last(queue: Queue) -> Non
     assert [held.key for held in queue.claim(2)] == ["none"]
 
 
+def test_a_noun_is_due_only_while_a_claim_would_hold_something_of_it(queue: Queue) -> None:
+    def due() -> frozenset[str]:
+        found: frozenset[str] = queue.do(owed.nouns_due, ("other", "noun"), now=queue.now)
+        return found
+
+    assert due() == frozenset()
+    queue.mark("later", due=queue.now + timedelta(seconds=1))
+    assert due() == frozenset()
+    queue.now += timedelta(seconds=1)
+    assert due() == {"noun"}
+    (held,) = queue.claim()
+    assert due() == frozenset()
+    queue.now += LEASE
+    assert due() == {"noun"}
+    for _ in range(owed.PARK_AFTER):
+        (held,) = queue.claim()
+        queue.do(owed.postpone, held, "no", queue.now, after=timedelta(0))
+    assert due() == frozenset()
+    queue.mark("later")
+    assert due() == {"noun"}
+
+
 def test_two_claimers_never_hold_the_same_row(queue: Queue) -> None:
     queue.do(owed.mark_many, "noun", [(str(n), None, START) for n in range(30)], now=START)
     seen: list[str] = []
