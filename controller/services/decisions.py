@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 from controller.domain.decisions import Decision
 from controller.services import journal, rows
 from controller.services.on_record import Decided, OnRecord
-from controller.services.standing import About, about, standing_among
+from controller.services.standing import About, about, following, standing_among
 from controller.tables.faults import DecisionRow
 
 _STANDING: Final = ("id", "fault_id", "question", "target", "outcome", "code", "basis")
@@ -35,7 +35,7 @@ def record_many(session: Session, made: Mapping[str, Sequence[Decision]], found:
         for decision in decisions:
             row = found.decisions.get(about(fault_id, decision.question, decision.target))
             if row is None or not _same(row, decision):
-                new.append(_values(session, fault_id, decision))
+                new.append({"id": _next_id(session, row), **_values(fault_id, decision)})
                 changed.append(decision)
         if changed:
             _tell(session, fault_id, changed)
@@ -88,10 +88,15 @@ def _same(row: Decided, decision: Decision) -> bool:
     )
 
 
-def _values(session: Session, fault_id: str, decision: Decision) -> dict[str, Any]:
-    """Return a decision's columns; its words and what it rests on are JSON as they are (`Decision.inputs`)."""
+def _next_id(session: Session, before: Decided | None) -> str:
+    """Return an id behind that of the decision whose place is taken: a second controller's clock may be ahead."""
+    id_ = journal.new_id(session)
+    return id_ if before is None or before.id < id_ else following(before.id, id_)
+
+
+def _values(fault_id: str, decision: Decision) -> dict[str, Any]:
+    """Return a decision's columns but its id; its words and what it rests on are JSON as they are."""
     return {
-        "id": journal.new_id(session),
         "fault_id": fault_id,
         "question": decision.question,
         "subject": decision.subject,

@@ -4,10 +4,13 @@ An account's decisions are made one transaction after the other, so ids grow fro
 """
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
 
 from controller.domain.decisions import Question
 
+# Of an id's 128 bits the first 48 are its instant in milliseconds (RFC 9562, version 7).
+_REST: Final = 80
 # What a decision answers: the fault, the question, and for Backup the SIM (None: the fault as a whole).
 About = tuple[str, str, str | None]
 
@@ -31,6 +34,12 @@ A = TypeVar("A", bound=Answer)
 def about(fault_id: str, question: str, target: str | None) -> About:
     """Name what a decision answers: Backup is decided for the fault and for each SIM, the hub may change."""
     return fault_id, question, target if question == Question.BACKUP else None
+
+
+def following(before: str, fresh: str) -> str:
+    """Return an id behind another as ids are ordered: of the next millisecond, and otherwise as the fresh one."""
+    instant = (UUID(before).int >> _REST) + 1
+    return str(UUID(int=(instant << _REST) | (UUID(fresh).int & (1 << _REST) - 1)))
 
 
 def standing_among(found: Iterable[A]) -> dict[About, A]:
