@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from sqlmodel import Session, col, select
 
 from controller.services import journal, rows, sending
@@ -17,9 +18,10 @@ from controller.services.journal import Entry
 from controller.tables.journal import AuditEntry, Pseudonym
 
 GENESIS = "0" * 64
-# What is encoded is JSON that was put together here: it holds no circle to look for.
-_CANONICAL = json.JSONEncoder(sort_keys=True, check_circular=False)
-
+# The canonical form of an entry: JSON without blanks, keys in order. It takes a sixth of the time of the standard
+# library's, in which chains were written before and are still verified.
+_CANONICAL: Final = msgspec.json.Encoder(order="sorted")
+_FORMER: Final = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 # Each thing is looked up by itself: nouns and keys given apart would each be tried with each.
 _SECRETS: Final = Bulk(
@@ -38,7 +40,7 @@ def append(session: Session, entries: Sequence[Entry], actor: Actor, now: dateti
         return
     secrets = _secrets_of(session, {(entry.noun, entry.key) for entry in entries}, hold)
     at = now.astimezone(UTC).isoformat()
-    written: list[tuple[dict[str, Any], str]] = []
+    written: list[tuple[dict[str, Any], bytes]] = []
     for noun, key, action, facts in entries:
         pseudonym = _keyed(secrets[noun, key], noun, key)
         columns = {"at": now, "actor": actor.name, "noun": noun, "pseudonym": pseudonym}
@@ -57,9 +59,9 @@ def verify(session: Session) -> int | None:
     digest = GENESIS
     for row in session.exec(select(AuditEntry).order_by(col(AuditEntry.sequence))):
         words = (row.at.isoformat(), row.actor, row.noun, row.pseudonym, row.action)
-        digest = _digest(digest, _rest(words, row.facts))
-        if digest != row.digest:
+        if row.digest not in {_digest(digest, _rest(words, row.facts)), _former_digest(digest, words, row.facts)}:
             return row.sequence
+        digest = row.digest
     return None
 
 
@@ -113,10 +115,14 @@ def _keyed(secret: str, noun: str, key: str) -> str:
     return hmac.digest(secret.encode(), f"{noun}|{key}".encode(), "sha256").hex()
 
 
-def _rest(words: tuple[str, ...], facts: dict[str, Any]) -> str:
+def _rest(words: tuple[str, ...], facts: dict[str, Any]) -> bytes:
     """Return the canonical form of an entry behind the digest before it, which is the first in its list."""
-    return _CANONICAL.encode([*words, facts])[1:]
+    return _CANONICAL.encode((*words, facts))[1:]
 
 
-def _digest(before: str, rest: str) -> str:
-    return hashlib.sha256(f'["{before}", {rest}'.encode()).hexdigest()
+def _digest(before: str, rest: bytes) -> str:
+    return hashlib.sha256(b'["%b",%b' % (before.encode(), rest)).hexdigest()
+
+
+def _former_digest(before: str, words: tuple[str, ...], facts: dict[str, Any]) -> str:
+    return hashlib.sha256(_FORMER.encode([before, *words, facts]).encode()).hexdigest()
