@@ -105,7 +105,7 @@ async def test_the_broker_may_be_down_at_start_and_restart_without_its_store(sit
     voice = await site.voice()
     first = await voice.until(lambda m: getattr(m, "sent_at", None) is not None)
     await voice.publish(rig.desired(1, first.sent_at))
-    await voice.until(rig.is_open)
+    await voice.until(rig.is_fulfilled(1))
     await site.broker.restart(keep_store=False)
     again = await site.voice()
     hello = await again.until(lambda m: isinstance(m, Reported))
